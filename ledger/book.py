@@ -1,0 +1,249 @@
+"""The ledger as the rest of the project uses it: append an entry of a kind, read entries, give receipts.
+
+It joins the log (:mod:`ledger.log`), which knows only bytes, with the kinds (:mod:`ledger.entries`), which know
+what entries say.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ledger import entries
+from ledger.errors import EntryError, LedgerError
+from ledger.log import canonical, commitment
+from ledger.log.merkle import inclusion_proof
+from ledger.log.note import Signer, TlogProof, VerifierKey, open_checkpoint
+from ledger.log.sequencer import Appended, Draft, Sequencer
+from ledger.log.store import Store, unavailable
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What proves an entry to somebody who holds the log's verifier key: its exact bytes and a tlog-proof.
+
+    ``openings`` opens the entry's commitments; it goes to the one the entry concerns, to nobody else.
+    """
+
+    entry: bytes
+    proof: bytes
+    openings: Mapping[str, commitment.Opening]
+
+    def to_json(self) -> dict[str, Any]:
+        """The receipt as the interface gives it: docs/spec/receipt.md."""
+        return {
+            "entry": self.entry.decode(),
+            "proof": self.proof.decode(),
+            "openings": {
+                name: {"salt": opening.salt.hex(), "value": opening.value}
+                for name, opening in sorted(self.openings.items())
+            },
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> Receipt:
+        """Read a receipt.
+
+        Raises:
+            EntryError: not of the form of docs/spec/receipt.md.
+        """
+        try:
+            openings = {
+                name: commitment.Opening(bytes.fromhex(opening["salt"]), opening["value"])
+                for name, opening in value["openings"].items()
+            }
+            return cls(value["entry"].encode(), value["proof"].encode(), openings)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise EntryError(
+                "this is not a receipt: want an object with entry, proof and openings",
+                "这不是回执：应为含 entry、proof 和 openings 的对象",
+            ) from error
+
+    def verify(self, key: VerifierKey) -> dict[str, Any]:
+        """Check proof, checkpoint signature, schema and openings; return the decoded entry.
+
+        Raises:
+            LedgerError: the first thing that does not hold.
+        """
+        proof = TlogProof.parse(self.proof)
+        proof.verify(self.entry, key)
+        entry = canonical.decode_object(self.entry)
+        entries.check_entry(entry)
+        if entry["seq"] != proof.index:
+            raise EntryError(
+                f"the entry says seq {entry['seq']}, the proof index {proof.index}",
+                f"条目自称第 {entry['seq']} 条，证明则为第 {proof.index} 条",
+            )
+        commitments = entry.get("commit", {})
+        for name, opening in self.openings.items():
+            if not isinstance(commitments, dict) or name not in commitments:
+                raise EntryError(f"the entry commits to nothing named {name!r}", f"条目中没有名为 {name!r} 的承诺")
+            commitment.check_opening(str(commitments[name]), name, opening)
+        return entry
+
+
+class Ledger:
+    """One open ledger. Threads and asyncio tasks may share it.
+
+    Args:
+        now: the wall clock, timezone-aware.
+        random: ``random(n)`` gives n bytes for salts and keys.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        private_key: Ed25519PrivateKey,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.path = path
+        self._random = random
+        store = Store.open(path)
+        try:
+            self._sequencer = Sequencer(store, Signer(store.origin, private_key), now)
+            self.verifier_key = VerifierKey(store.origin, private_key.public_key().public_bytes_raw())
+        except LedgerError:
+            store.close()
+            raise
+        self._store = store
+        # Reads have a connection of their own: WAL readers never wait for the writer.
+        self._reader = Store.open(path)
+        self._reader_lock = threading.Lock()
+
+    @classmethod
+    def create(cls, path: Path, origin: str) -> None:
+        """Make a new, empty ledger file for the log named ``origin``."""
+        Store.create(path, origin, entries.INDEX_FIELDS).close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Commit what is queued, then close."""
+        self._sequencer.close()
+        self._store.close()
+        self._reader.close()
+
+    @property
+    def origin(self) -> str:
+        return self.verifier_key.name
+
+    def append(
+        self,
+        kind: str,
+        fields: Mapping[str, Any],
+        *,
+        particulars: Mapping[str, Any] | None = None,
+        once: Sequence[str] = (),
+    ) -> Appended:
+        """Append an entry of ``kind``; durable on return.
+
+        Args:
+            fields: the open fields of the kind's schema.
+            particulars: values that go in as commitments only.
+            once: keys of which none may have been used before.
+
+        Raises:
+            EntryError: the fields do not fit the kind.
+            ConflictError: a key in ``once`` was used.
+            LedgerUnavailableError: nothing was written.
+        """
+        return self._sequencer.append(self._draft(kind, fields, particulars or {}, once))
+
+    async def append_async(
+        self,
+        kind: str,
+        fields: Mapping[str, Any],
+        *,
+        particulars: Mapping[str, Any] | None = None,
+        once: Sequence[str] = (),
+    ) -> Appended:
+        """:meth:`append`, without blocking the event loop."""
+        return await self._sequencer.append_async(self._draft(kind, fields, particulars or {}, once))
+
+    def entry(self, seq: int) -> dict[str, Any]:
+        """The decoded entry ``seq``. Raises :class:`LedgerError` if there is none."""
+        return canonical.decode_object(self._read(lambda store: store.entry(seq)))
+
+    def newest(self, limit: int, *, before: int | None = None, where: dict[str, str] | None = None) -> list[Any]:
+        """Decoded entries, newest first; ``where`` by :data:`ledger.entries.INDEX_FIELDS` only."""
+        for field in where or {}:
+            if field not in entries.INDEX_FIELDS:
+                raise EntryError(f"entries are not indexed by {field!r}", f"条目未按 {field!r} 建立索引")
+        rows = self._read(lambda store: store.newest(limit, before=before, where=where))
+        return [canonical.decode_object(row) for row in rows]
+
+    def used(self, once_key: str) -> int | None:
+        """The entry that used a ``once`` key, if any."""
+        return self._read(lambda store: store.once_seq(once_key))
+
+    def checkpoint(self) -> bytes:
+        """The newest signed checkpoint. Raises :class:`LedgerError` before the first entry."""
+        found = self._read(lambda store: store.checkpoint())
+        if found is None:
+            raise LedgerError("the ledger is still empty", "台账尚无条目")
+        return found[1]
+
+    def receipt(self, seq: int, *, with_openings: bool) -> Receipt:
+        """The receipt of entry ``seq``, formed now, to the newest checkpoint.
+
+        Raises:
+            LedgerError: there is no such entry.
+            TamperError: a stored particular was changed.
+        """
+        return self._read(lambda store: _receipt(store, seq, self.verifier_key, with_openings))
+
+    def _draft(
+        self, kind_name: str, fields: Mapping[str, Any], particulars: Mapping[str, Any], once: Sequence[str]
+    ) -> Draft:
+        kind = entries.current(kind_name)
+        entries.check_fields(kind, fields)
+        unknown = sorted(set(particulars) - kind.particulars)
+        if unknown:
+            raise EntryError(
+                f"{kind.name}: {unknown[0]!r} is not one of its particulars",
+                f"{kind.name}：没有事项 {unknown[0]!r}",
+            )
+        sealed = tuple(commitment.seal(name, value, self._random) for name, value in particulars.items())
+        composed = {**fields, "kind": kind.name, "v": kind.version}
+        if sealed:
+            composed["commit"] = {item.field: item.commitment for item in sealed}
+        return Draft(composed, sealed, tuple(once))
+
+    def _read(self, read: Callable[[Store], T]) -> T:
+        with self._reader_lock:
+            try:
+                return read(self._reader)
+            except sqlite3.Error as error:
+                raise unavailable(self.path, error) from error
+
+
+def _receipt(store: Store, seq: int, key: VerifierKey, with_openings: bool) -> Receipt:
+    entry = store.entry(seq)
+    found = store.checkpoint()
+    if found is None:
+        raise LedgerError("the ledger has no checkpoint", "台账没有检查点")
+    checkpoint = open_checkpoint(found[1], key)
+    proof = TlogProof(seq, tuple(inclusion_proof(seq, checkpoint.size, store)), found[1])
+    openings: dict[str, commitment.Opening] = {}
+    if with_openings:
+        committed = canonical.decode_object(entry).get("commit", {})
+        if isinstance(committed, dict):
+            commitments = {name: str(value) for name, value in committed.items()}
+            openings = {sealed.field: commitment.unseal(sealed) for sealed in store.sealed(seq, commitments)}
+    return Receipt(entry, proof.to_bytes(), openings)

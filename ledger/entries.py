@@ -1,0 +1,282 @@
+"""The kinds of entries: which fields each has, which of them are open and which are committed particulars.
+
+Each kind has a fixed, versioned schema, named in the entry by ``kind`` and ``v``. An unknown field is an error. A
+reader that meets a kind or version it does not know says "too old for this log", never green and never "tampered".
+docs/spec/kinds.md lists the kinds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.errors import EntryError, VersionTooNewError
+
+#: Top-level fields by which entries are looked up (indexed in the store).
+INDEX_FIELDS = ("kind", "requester")
+
+_CHAIN = frozenset({"commit", "kind", "log", "prev", "seq", "t", "v"})
+_HEX_HASH = re.compile(r"[0-9a-f]{64}")
+_IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9_.:/@-]{0,127}")
+_TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One open field: a test of its value and, for error messages, what is wanted."""
+
+    accepts: Callable[[Any], bool]
+    want_en: str
+    want_zh: str
+    required: bool = True
+
+    def optional(self) -> Field:
+        return Field(self.accepts, self.want_en, self.want_zh, required=False)
+
+
+def _matches(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
+    return lambda value: type(value) is str and pattern.fullmatch(value) is not None
+
+
+IDENTIFIER = Field(_matches(_IDENTIFIER), "an identifier of lower-case ASCII", "由小写英文字母等组成的标识")
+HASH = Field(_matches(_HEX_HASH), "a SHA-256 hash as 64 hex digits", "64 位十六进制的 SHA-256 值")
+DATE = Field(_matches(_DATE), "a date YYYY-MM-DD", "日期 YYYY-MM-DD")
+COUNT = Field(lambda value: type(value) is int and value >= 0, "a whole number from 0", "不小于 0 的整数")
+STATUS = Field(lambda value: type(value) is int and 100 <= value < 600, "an HTTP status", "HTTP 状态码")
+
+
+def text(limit: int) -> Field:
+    """Text of 1 to ``limit`` characters."""
+    return Field(
+        lambda value: type(value) is str and 0 < len(value) <= limit,
+        f"text of 1 to {limit} characters",
+        f"1 至 {limit} 个字的文本",
+    )
+
+
+def choice(*values: str) -> Field:
+    """One of ``values``."""
+    return Field(lambda value: value in values, "one of " + ", ".join(values), "其一：" + "、".join(values))
+
+
+def list_of(field: Field) -> Field:
+    """A list whose items are each a ``field``."""
+    return Field(
+        lambda value: type(value) is list and all(field.accepts(item) for item in value),
+        f"a list, each {field.want_en}",
+        f"列表，每项为{field.want_zh}",
+    )
+
+
+AUTH = choice("signature", "token", "session")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The schema of one kind in one version."""
+
+    name: str
+    version: int
+    title_zh: str
+    title_en: str
+    fields: Mapping[str, Field]
+    particulars: frozenset[str] = frozenset()
+
+
+_ASKED: dict[str, Field] = {
+    "requester": IDENTIFIER,
+    "auth": AUTH,
+    "keyid": IDENTIFIER.optional(),
+    "resource": IDENTIFIER,
+    "route": IDENTIFIER,
+    "status": STATUS,
+    "elapsed_us": COUNT,
+}
+_ASKED_PARTICULARS = frozenset({"query", "body_sha256", "officer", "signature_base", "signature"})
+
+_ALL = (
+    Kind(
+        "log.opened",
+        1,
+        "台账启用",
+        "Ledger opened",
+        {"county_zh": text(100), "county_en": text(100), "software": text(100)},
+    ),
+    Kind(
+        "rules.adopted",
+        1,
+        "规则采用",
+        "Rules adopted",
+        {"rules": IDENTIFIER, "digest": HASH, "valid_from": DATE, "valid_to": DATE.optional()},
+    ),
+    Kind(
+        "agency.registered",
+        1,
+        "机构登记",
+        "Agency registered",
+        {
+            "agency": IDENTIFIER,
+            "name_zh": text(100),
+            "name_en": text(200),
+            "type": text(20),
+            "role": choice("agency", "supervisor", "data_authority"),
+        },
+    ),
+    Kind(
+        "agency.key_added",
+        1,
+        "机构密钥登记",
+        "Agency key added",
+        {
+            "agency": IDENTIFIER,
+            "system": IDENTIFIER,
+            "keyid": IDENTIFIER,
+            "algorithm": choice("ed25519"),
+            "public_key": HASH,
+        },
+    ),
+    Kind(
+        "grant.given",
+        1,
+        "授权",
+        "Grant given",
+        {
+            "grant": IDENTIFIER,
+            "provider": IDENTIFIER,
+            "grantee": IDENTIFIER,
+            "resource": IDENTIFIER,
+            "purposes": list_of(IDENTIFIER),
+            "valid_from": DATE,
+            "valid_to": DATE,
+            "basis": text(500),
+        },
+    ),
+    Kind(
+        "batch.ingested",
+        1,
+        "数据批次入库",
+        "Batch ingested",
+        {
+            "batch": IDENTIFIER,
+            "database": IDENTIFIER,
+            "table": IDENTIFIER,
+            "mapping": IDENTIFIER,
+            "mapping_digest": HASH,
+            "rows_read": COUNT,
+            "rows_added": COUNT,
+            "rows_changed": COUNT,
+            "rows_unchanged": COUNT,
+            "rows_removed": COUNT,
+            "rows_set_aside": COUNT,
+        },
+        frozenset({"file_name", "file_sha256"}),
+    ),
+    Kind(
+        "query.served",
+        1,
+        "查询已答复",
+        "Query served",
+        {**_ASKED, "format": IDENTIFIER, "rows": COUNT.optional(), "size_bytes": COUNT},
+        _ASKED_PARTICULARS | {"answer_sha256"},
+    ),
+    Kind(
+        "query.referred",
+        1,
+        "查询转请求",
+        "Query referred",
+        {**_ASKED, "clause": text(200)},
+        _ASKED_PARTICULARS,
+    ),
+    Kind("query.failed", 1, "查询失败", "Query failed", _ASKED, _ASKED_PARTICULARS),
+    Kind(
+        "audit.read",
+        1,
+        "查阅台账",
+        "Ledger read",
+        {**_ASKED, "size_bytes": COUNT},
+        _ASKED_PARTICULARS | {"answer_sha256"},
+    ),
+)
+
+KINDS: dict[tuple[str, int], Kind] = {(kind.name, kind.version): kind for kind in _ALL}
+
+
+def current(name: str) -> Kind:
+    """The newest version of kind ``name``.
+
+    Raises:
+        EntryError: there is no such kind.
+    """
+    versions = [kind for kind in _ALL if kind.name == name]
+    if not versions:
+        raise EntryError(f"there is no kind of entry {name!r}", f"没有名为 {name!r} 的条目种类")
+    return max(versions, key=lambda kind: kind.version)
+
+
+def check_entry(entry: Mapping[str, Any]) -> None:
+    """Raise unless a decoded entry, chain fields included, fits the schema of its kind.
+
+    Raises:
+        VersionTooNewError: kind or version unknown here: the log is newer than this program.
+        EntryError: a field is missing, unknown or out of form.
+    """
+    name, version = entry.get("kind"), entry.get("v")
+    if type(name) is not str or type(version) is not int:
+        raise EntryError("it lacks kind or v", "缺少 kind 或 v")
+    kind = KINDS.get((name, version))
+    if kind is None:
+        raise VersionTooNewError(
+            f"kind {name!r} version {version} is unknown to this program: "
+            "it is too old for this log, install the newer version",
+            f"本程序不认识种类 {name!r} 第 {version} 版：程序版本过旧，请安装新版本",
+        )
+    check_fields(kind, {key: value for key, value in entry.items() if key not in _CHAIN})
+    _check_chain_fields(kind, entry)
+
+
+def check_fields(kind: Kind, fields: Mapping[str, Any]) -> None:
+    """Raise :class:`EntryError` unless ``fields`` are just the open fields that ``kind`` wants."""
+    for key, value in fields.items():
+        field = kind.fields.get(key)
+        if field is None:
+            raise EntryError(
+                f"{kind.name}: unknown field {key!r}; known are {', '.join(kind.fields)}",
+                f"{kind.name}：未知字段 {key!r}；已知字段为 {'、'.join(kind.fields)}",
+            )
+        if not field.accepts(value):
+            raise EntryError(
+                f"{kind.name}.{key}: got {_short(value)}, want {field.want_en}",
+                f"{kind.name}.{key}：得到 {_short(value)}，应为{field.want_zh}",
+            )
+    missing = [key for key, field in kind.fields.items() if field.required and key not in fields]
+    if missing:
+        raise EntryError(f"{kind.name}: field {missing[0]!r} is missing", f"{kind.name}：缺少字段 {missing[0]!r}")
+
+
+def _check_chain_fields(kind: Kind, entry: Mapping[str, Any]) -> None:
+    commitments = entry.get("commit", {})
+    if type(commitments) is not dict or not all(
+        name in kind.particulars and HASH.accepts(value) for name, value in commitments.items()
+    ):
+        raise EntryError(
+            f"{kind.name}.commit: commitments only to {', '.join(sorted(kind.particulars)) or 'nothing'}",
+            f"{kind.name}.commit：只能承诺 {'、'.join(sorted(kind.particulars)) or '（无）'}",
+        )
+    if "commit" in entry and not commitments:
+        raise EntryError(f"{kind.name}.commit: left out when empty", f"{kind.name}.commit：为空时应省略")
+    if not (HASH.accepts(entry.get("prev")) and COUNT.accepts(entry.get("seq"))):
+        raise EntryError(f"{kind.name}: prev or seq out of form", f"{kind.name}：prev 或 seq 格式不对")
+    t = entry.get("t")
+    if type(t) is not str or not _TIMESTAMP.fullmatch(t):
+        raise EntryError(
+            f"{kind.name}.t: got {_short(t)}, want YYYY-MM-DDThh:mm:ss.sssZ",
+            f"{kind.name}.t：得到 {_short(t)}，应为 YYYY-MM-DDThh:mm:ss.sssZ",
+        )
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else shown[:57] + "…"

@@ -1,0 +1,65 @@
+"""Errors of the ledger.
+
+Every error that a person can see carries its sentence twice, in Chinese and in English: what was got, what
+was wanted, where, and the cure. Callers print both; nobody has to guess which language the reader has.
+"""
+
+from __future__ import annotations
+
+
+class BilingualError(Exception):
+    """Root of the three packages' error bases: one sentence with its cure, in English and in Chinese.
+
+    ``exit_code`` is what the command line ends with: 1 for a check that failed, 2 for usage and environment.
+    """
+
+    exit_code = 1
+
+    def __init__(self, en: str, zh: str) -> None:
+        super().__init__(en)
+        self.en = en
+        self.zh = zh
+
+
+class LedgerError(BilingualError):
+    """Base of every error raised by :mod:`ledger`."""
+
+
+class CanonicalError(LedgerError):
+    """A value or bytes outside the canonical domain of entries (docs/spec/entry.md)."""
+
+
+class NoteError(LedgerError):
+    """A signed note, verifier key, checkpoint or proof that is malformed or does not verify."""
+
+
+class ProofError(LedgerError):
+    """A Merkle proof that does not lead to the stated root."""
+
+
+class EntryError(LedgerError):
+    """An entry that does not fit the schema of its kind."""
+
+
+class VersionTooNewError(LedgerError):
+    """Something was written by a newer version of liandong than this one."""
+
+    exit_code = 2
+
+
+class ConflictError(LedgerError):
+    """A conditional append lost: the case moved on (``expect``) or the key was used before (``once``)."""
+
+
+class LedgerUnavailableError(LedgerError):
+    """The ledger cannot be written now (locked, read-only, disk full); nothing was acknowledged."""
+
+
+class TamperError(LedgerError):
+    """Stored bytes are not what was signed. Names the first bad entry and what is wrong with it."""
+
+
+class InstanceError(LedgerError):
+    """An instance folder that is missing, incomplete or not ours."""
+
+    exit_code = 2

@@ -1,0 +1,222 @@
+"""The instance folder: where a county's data, ledger and keys lie, and which version wrote it.
+
+All state is in it: copying the folder with the server stopped is a backup.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ledger.book import Ledger
+from ledger.errors import InstanceError, VersionTooNewError
+from ledger.log.note import VerifierKey, check_name
+
+#: The version of the folder's layout that this program writes.
+LAYOUT_VERSION = 1
+#: The six categories of shared information, each a database. Source: 源政办发〔2021〕19号 二(四).
+CATEGORIES = ("directory", "work", "dynamics", "monitoring", "alerts", "documents")
+
+_SETTINGS_FILE = "instance.yml"
+_SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What instance.yml holds.
+
+    Attributes:
+        origin: the ledger's name in every entry and checkpoint.
+        public_url: scheme, host and path prefix under which clients reach the service, without a closing slash; the
+            only source of these for signatures and links, forwarded headers are never believed.
+        demo: an invented county; every page says so.
+    """
+
+    origin: str
+    county_zh: str
+    county_en: str
+    public_url: str
+    demo: bool
+
+
+class Instance:
+    """An existing instance folder."""
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self.path = path
+        self.settings = settings
+
+    @classmethod
+    def open(cls, path: Path) -> Instance:
+        """Open the instance in folder ``path``.
+
+        Raises:
+            InstanceError: no such folder, or no readable instance.yml in it.
+            VersionTooNewError: a newer version wrote it.
+        """
+        file = path / _SETTINGS_FILE
+        try:
+            raw: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise InstanceError(
+                f"{path} is not an instance folder ({_SETTINGS_FILE} is missing); "
+                "create one with `liandong init DIR` or name another with --instance",
+                f"{path} 不是实例目录（缺少 {_SETTINGS_FILE}）；请用 `liandong init 目录` 新建，或用 --instance 指定",
+            ) from error
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise _damaged(file, str(error).splitlines()[0]) from error
+        if not isinstance(raw, dict) or type(raw.get("layout")) is not int:
+            raise _damaged(file, "no layout number")
+        if raw["layout"] > LAYOUT_VERSION:
+            raise VersionTooNewError(
+                f"{path} was written by a newer version (layout {raw['layout']}, this program reads up to "
+                f"{LAYOUT_VERSION}); install the newer version of liandong",
+                f"{path} 由更新的版本写成（布局 {raw['layout']}，本程序最高支持 {LAYOUT_VERSION}）；请安装新版本",
+            )
+        try:
+            settings = Settings(**{name: raw[name] for name in Settings.__slots__})
+        except KeyError as error:
+            raise _damaged(file, f"{error.args[0]} is missing") from error
+        return cls(path, settings)
+
+    @classmethod
+    def create(cls, path: Path, settings: Settings, random: Callable[[int], bytes] = os.urandom) -> Instance:
+        """Make the folder with keys and an empty ledger; databases are made by those who fill them.
+
+        Raises:
+            InstanceError: the folder exists and is not empty, or cannot be made.
+            NoteError: ``settings.origin`` cannot name a log.
+        """
+        check_name(settings.origin)
+        if not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*[^/?#\s])?", settings.public_url):
+            raise InstanceError(
+                f"public_url {settings.public_url!r} is not like https://host/prefix (no closing slash)",
+                f"public_url {settings.public_url!r} 应形如 https://主机/前缀（结尾不带斜杠）",
+            )
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if any(path.iterdir()):
+                raise InstanceError(
+                    f"{path} is not empty; choose a new folder, nothing was changed",
+                    f"{path} 不是空目录；请另选目录，未作任何更改",
+                )
+            (path / "keys").mkdir(mode=0o700)
+            for folder in ("files", "rules"):
+                (path / folder).mkdir()
+        except OSError as error:
+            raise InstanceError(
+                f"{path} cannot be created ({error.strerror}); choose a folder that you may write",
+                f"无法创建 {path}（{error.strerror}）；请选择有写权限的目录",
+            ) from error
+        instance = cls(path, settings)
+        key = Ed25519PrivateKey.from_private_bytes(random(_SECRET_BYTES))
+        write_private(instance._key_path("log.pem"), private_pem(key))
+        for name in ("rows", "session"):
+            write_private(instance._key_path(f"{name}.secret"), random(_SECRET_BYTES))
+        (path / "log.vkey").write_text(f"{instance.verifier_key()}\n", encoding="ascii")
+        Ledger.create(instance.ledger_path, settings.origin)
+        values = {"layout": LAYOUT_VERSION, **{name: getattr(settings, name) for name in Settings.__slots__}}
+        # Last: a folder without it is not an instance, so an interrupted creation is never half-used.
+        (path / _SETTINGS_FILE).write_text(
+            yaml.safe_dump(values, allow_unicode=True, sort_keys=False), encoding="utf-8"
+        )
+        return instance
+
+    @property
+    def ledger_path(self) -> Path:
+        return self.path / "ledger.db"
+
+    @property
+    def identity_path(self) -> Path:
+        return self.path / "identity.db"
+
+    def database_path(self, category: str) -> Path:
+        """The file of one of the six category databases.
+
+        Raises:
+            InstanceError: no such category.
+        """
+        if category not in CATEGORIES:
+            raise InstanceError(
+                f"no category {category!r}; there are {', '.join(CATEGORIES)}",
+                f"没有类别 {category!r}；现有 {'、'.join(CATEGORIES)}",
+            )
+        return self.path / f"{category}.db"
+
+    def ledger(
+        self,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> Ledger:
+        """Open the ledger for appending. A context manager; close it."""
+        key = serialization.load_pem_private_key(self._read_secret("log.pem"), password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise _damaged(self._key_path("log.pem"), "not an Ed25519 key")
+        return Ledger(self.ledger_path, key, now=now, random=random)
+
+    def verifier_key(self) -> VerifierKey:
+        """The public key of this instance's log, from its private key."""
+        key = serialization.load_pem_private_key(self._read_secret("log.pem"), password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise _damaged(self._key_path("log.pem"), "not an Ed25519 key")
+        return VerifierKey(self.settings.origin, key.public_key().public_bytes_raw())
+
+    def row_secret(self) -> bytes:
+        """32 bytes under which row hashes are keyed, so that nobody can guess rows from them."""
+        return self._read_secret("rows.secret")
+
+    def session_secret(self) -> bytes:
+        """32 bytes for Datasette's own signed values."""
+        return self._read_secret("session.secret")
+
+    def _key_path(self, name: str) -> Path:
+        return self.path / "keys" / name
+
+    def _read_secret(self, name: str) -> bytes:
+        path = self._key_path(name)
+        try:
+            check_private(path)
+            return path.read_bytes()
+        except OSError as error:
+            raise _damaged(path, error.strerror or str(error)) from error
+
+
+def private_pem(key: Ed25519PrivateKey) -> bytes:
+    """PKCS #8 PEM, unencrypted: the file's mode protects it."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a new file that only its owner may read (0600 from its first byte on)."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+
+
+def check_private(path: Path) -> None:
+    """Raise :class:`InstanceError` if others than the owner may read ``path``."""
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        raise InstanceError(
+            f"{path} can be read by others (mode {mode:04o}); run `chmod 600 {path}`",
+            f"{path} 可被他人读取（权限 {mode:04o}）；请运行 `chmod 600 {path}`",
+        )
+
+
+def _damaged(path: Path, why: str) -> InstanceError:
+    return InstanceError(
+        f"{path} is damaged or cannot be read ({why}); restore it from a backup",
+        f"{path} 已损坏或无法读取（{why}）；请从备份恢复",
+    )

@@ -1,0 +1,295 @@
+"""All SQL of the log: schema, triggers, reading and writing of entries, tree nodes, checkpoints, particulars.
+
+The triggers stop accidents and hasty hands; they do not stop the file's owner. What stops the owner is the
+signed checkpoint that somebody else holds.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.errors import InstanceError, LedgerError, LedgerUnavailableError, VersionTooNewError
+from ledger.log.commitment import Sealed
+from ledger.log.merkle import Node, node_hash
+
+FORMAT_VERSION = 1
+#: Hashes per tile, as in c2sp.org/tlog-tiles; tree nodes are stored at every eighth level only.
+TILE_HEIGHT = 8
+TILE_WIDTH = 1 << TILE_HEIGHT
+BUSY_TIMEOUT_MS = 2_000
+
+# `entry` is TEXT though it is read as bytes: SQLite hands TEXT over faster than a BLOB, and a person with the
+# sqlite3 shell can read it. No prev column: the trigger reads `prev` from the bytes that are hashed.
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE entries (seq INTEGER PRIMARY KEY, entry TEXT NOT NULL, hash BLOB NOT NULL) STRICT;
+CREATE TABLE nodes (level INTEGER, idx INTEGER, hash BLOB NOT NULL, PRIMARY KEY (level, idx)) STRICT, WITHOUT ROWID;
+CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note TEXT NOT NULL, cosigned INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TABLE once (key TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE particulars (
+  seq INTEGER, field TEXT, ciphertext BLOB NOT NULL, PRIMARY KEY (seq, field)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE particular_keys (
+  seq INTEGER, field TEXT, key BLOB NOT NULL, PRIMARY KEY (seq, field)
+) STRICT, WITHOUT ROWID;
+
+-- BEFORE INSERT also stops INSERT OR REPLACE, which bypasses delete triggers.
+CREATE TRIGGER entries_next BEFORE INSERT ON entries BEGIN
+  SELECT RAISE(ABORT, 'entries: seq is not the next one')
+    WHERE NEW.seq IS NOT (SELECT ifnull(max(seq), -1) + 1 FROM entries)
+       OR NEW.entry ->> '$.seq' IS NOT NEW.seq;
+  SELECT RAISE(ABORT, 'entries: prev does not name the last entry')
+    WHERE NEW.entry ->> '$.prev' IS NOT ifnull(
+      (SELECT lower(hex(hash)) FROM entries WHERE seq = NEW.seq - 1), printf('%.64d', 0));
+  SELECT RAISE(ABORT, 'entries: hash is not 32 bytes') WHERE length(NEW.hash) IS NOT 32;
+END;
+CREATE TRIGGER entries_no_update BEFORE UPDATE ON entries BEGIN
+  SELECT RAISE(ABORT, 'entries: the log is append-only');
+END;
+CREATE TRIGGER entries_no_delete BEFORE DELETE ON entries BEGIN
+  SELECT RAISE(ABORT, 'entries: the log is append-only');
+END;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest entry: its seq, hash and bytes; for an empty log seq is -1 and the hash is 32 zeros."""
+
+    seq: int
+    hash: bytes
+    entry: bytes
+
+    @property
+    def size(self) -> int:
+        return self.seq + 1
+
+
+EMPTY_HEAD = Head(-1, bytes(32), b"")
+
+
+class Store:
+    """One SQLite file that holds a log. Not thread-safe: its owner serialises calls."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.path = path
+        self._db = connection
+        self._db.text_factory = bytes
+
+    @classmethod
+    def create(cls, path: Path, origin: str, index_fields: Sequence[str] = ()) -> Store:
+        """Make a new, empty log file.
+
+        Args:
+            path: where; must not exist.
+            origin: the log's name, written into every entry and checkpoint.
+            index_fields: top-level text fields by which entries are looked up.
+
+        Raises:
+            InstanceError: the file exists already.
+        """
+        try:
+            path.open("xb").close()
+        except FileExistsError as error:
+            raise InstanceError(
+                f"{path} exists already; a log is never overwritten, choose another folder",
+                f"{path} 已存在；日志从不覆盖，请另选目录",
+            ) from error
+        path.chmod(0o600)
+        store = cls(_connect(path, "rw"), path)
+        db = store._db
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("BEGIN IMMEDIATE")
+        for statement in _statements(_SCHEMA):
+            db.execute(statement)
+        for field in index_fields:
+            db.execute(f"CREATE INDEX entries_{field} ON entries (entry ->> '$.{field}', seq)")
+        db.executemany("INSERT INTO meta VALUES (?, ?)", [("format", str(FORMAT_VERSION)), ("origin", origin)])
+        db.execute("COMMIT")
+        return store
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool = False) -> Store:
+        """Open a log file.
+
+        Raises:
+            InstanceError: there is none, or it is not one of ours.
+            VersionTooNewError: written by a newer version.
+            LedgerUnavailableError: it cannot be opened for writing.
+        """
+        if not path.is_file():
+            raise InstanceError(
+                f"no ledger at {path}; create an instance with `liandong init DIR`",
+                f"{path} 处没有台账；请先用 `liandong init 目录` 建立实例",
+            )
+        try:
+            store = cls(_connect(path, "ro" if read_only else "rw"), path)
+            found = store._meta("format")
+        except sqlite3.OperationalError as error:
+            raise unavailable(path, error) from error
+        except sqlite3.DatabaseError as error:
+            raise InstanceError(
+                f"{path} is not a ledger ({error}); restore it from a backup",
+                f"{path} 不是台账文件（{error}）；请从备份恢复",
+            ) from error
+        if not found.isdecimal() or int(found) > FORMAT_VERSION:
+            raise VersionTooNewError(
+                f"{path} has format {found}, this program reads up to {FORMAT_VERSION}; install the newer version",
+                f"{path} 的格式版本为 {found}，本程序最高支持 {FORMAT_VERSION}；请安装新版本",
+            )
+        return store
+
+    @property
+    def origin(self) -> str:
+        return self._meta("origin")
+
+    def close(self) -> None:
+        self._db.close()
+
+    # -- writing: only the sequencer calls these ---------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Take the write lock; raise :class:`sqlite3.OperationalError` when another holder keeps it too long."""
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        self._db.execute("COMMIT")
+
+    def rollback(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    def add_entry(self, seq: int, entry: bytes, entry_hash: bytes) -> None:
+        self._db.execute("INSERT INTO entries VALUES (?, ?, ?)", (seq, entry.decode(), entry_hash))
+
+    def add_nodes(self, nodes: Iterable[tuple[Node, bytes]]) -> None:
+        """Store those completed inner nodes that tiles and proofs read: every eighth level."""
+        rows = [(level, index, value) for (level, index), value in nodes if level % TILE_HEIGHT == 0]
+        if rows:
+            self._db.executemany("INSERT INTO nodes VALUES (?, ?, ?)", rows)
+
+    def add_once(self, keys: Sequence[str], seq: int) -> None:
+        self._db.executemany("INSERT INTO once VALUES (?, ?)", [(key, seq) for key in keys])
+
+    def add_particulars(self, seq: int, sealed: Sequence[Sealed]) -> None:
+        self._db.executemany("INSERT INTO particulars VALUES (?, ?, ?)", [(seq, s.field, s.ciphertext) for s in sealed])
+        self._db.executemany("INSERT INTO particular_keys VALUES (?, ?, ?)", [(seq, s.field, s.key) for s in sealed])
+
+    def put_checkpoint(self, size: int, note: bytes) -> None:
+        """Store the newest own checkpoint; of the older ones only the cosigned are kept."""
+        self._db.execute("DELETE FROM checkpoints WHERE cosigned = 0")
+        self._db.execute("INSERT INTO checkpoints (size, note) VALUES (?, ?)", (size, note.decode()))
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def head(self) -> Head:
+        row = self._db.execute("SELECT seq, hash, entry FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
+        return Head(*row) if row else EMPTY_HEAD
+
+    def once_seq(self, key: str) -> int | None:
+        """The entry that used ``key`` of a conditional append, if any."""
+        row = self._db.execute("SELECT seq FROM once WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def entry(self, seq: int) -> bytes:
+        """The exact bytes of entry ``seq``.
+
+        Raises:
+            LedgerError: there is no such entry.
+        """
+        row = self._db.execute("SELECT entry FROM entries WHERE seq = ?", (seq,)).fetchone()
+        if row is None:
+            raise LedgerError(f"there is no entry {seq} in this ledger", f"台账中没有第 {seq} 条")
+        entry: bytes = row[0]
+        return entry
+
+    def newest(self, limit: int, *, before: int | None = None, where: dict[str, str] | None = None) -> list[bytes]:
+        """The newest entries first, optionally only those whose indexed fields equal ``where``."""
+        sql = "SELECT entry FROM entries WHERE seq < ?"
+        values: list[object] = [2**62 if before is None else before]
+        for field, value in (where or {}).items():
+            sql += f" AND entry ->> '$.{field}' = ?"
+            values.append(value)
+        rows = self._db.execute(sql + " ORDER BY seq DESC LIMIT ?", (*values, limit))
+        return [row[0] for row in rows]
+
+    def checkpoint(self) -> tuple[int, bytes] | None:
+        """Size and bytes of the newest checkpoint."""
+        row = self._db.execute("SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1").fetchone()
+        return (row[0], row[1]) if row else None
+
+    def sealed(self, seq: int, commitments: dict[str, str]) -> Iterator[Sealed]:
+        """The stored particulars of entry ``seq``, with the commitments its bytes name; erased ones are absent."""
+        rows = self._db.execute(
+            "SELECT field, key, ciphertext FROM particulars JOIN particular_keys USING (seq, field) WHERE seq = ?",
+            (seq,),
+        )
+        for field, key, ciphertext in rows:
+            name = field.decode()
+            if name in commitments:
+                yield Sealed(name, commitments[name], key, ciphertext)
+
+    def read(self, nodes: Sequence[Node]) -> list[bytes]:
+        """Hashes of complete subtrees (:class:`ledger.log.merkle.HashReader`).
+
+        A node between stored levels is folded from the at most 128 stored hashes below it.
+        """
+        return [self._node(level, index) for level, index in nodes]
+
+    def _node(self, level: int, index: int) -> bytes:
+        stored, height = level - level % TILE_HEIGHT, level % TILE_HEIGHT
+        start, count = index << height, 1 << height
+        if stored == 0:
+            sql = "SELECT hash FROM entries WHERE ? = 0 AND seq >= ? AND seq < ? ORDER BY seq"
+        else:
+            sql = "SELECT hash FROM nodes WHERE level = ? AND idx >= ? AND idx < ? ORDER BY idx"
+        hashes = [row[0] for row in self._db.execute(sql, (stored, start, start + count))]
+        if len(hashes) != count:
+            raise LedgerError(
+                f"the ledger's tree lacks hashes at level {stored} from {start}; run `liandong ledger verify`",
+                f"台账的树在第 {stored} 层 {start} 起缺少哈希；请运行 `liandong ledger verify`",
+            )
+        while len(hashes) > 1:
+            hashes = [node_hash(hashes[i], hashes[i + 1]) for i in range(0, len(hashes), 2)]
+        root: bytes = hashes[0]
+        return root
+
+    def _meta(self, key: str) -> str:
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return row[0].decode() if row else ""
+
+
+def unavailable(path: Path, error: sqlite3.Error) -> LedgerUnavailableError:
+    """The error for a ledger that cannot be written or opened now."""
+    return LedgerUnavailableError(
+        f"the ledger {path.name} cannot be written now ({error}); nothing was recorded and no data was given. "
+        "Free disk space, end the program that locks it or restore write permission, then try again",
+        f"台账 {path.name} 目前无法写入（{error}）；未作记录，也未提供数据。"
+        "请腾出磁盘空间、结束占用它的程序或恢复写权限后重试",
+    )
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        isolation_level=None,  # transactions are ours: BEGIN IMMEDIATE, never Python's implicit BEGIN
+        check_same_thread=False,
+        timeout=BUSY_TIMEOUT_MS / 1000,
+    )
+    if mode == "rw":
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA wal_autocheckpoint = 1000")
+    return connection
+
+
+def _statements(script: str) -> Iterator[str]:
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
