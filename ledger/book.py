@@ -7,6 +7,7 @@ what entries say.
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -18,10 +19,10 @@ from typing import Any, TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger import entries
-from ledger.errors import EntryError, LedgerError
+from ledger.errors import EntryError, LedgerError, ProofError, TamperError
 from ledger.log import canonical, commitment
-from ledger.log.merkle import inclusion_proof
-from ledger.log.note import Signer, TlogProof, VerifierKey, open_checkpoint
+from ledger.log.merkle import check_inclusion, inclusion_proof, leaf_hash
+from ledger.log.note import Signer, TlogProof, VerifierKey, check_name, open_checkpoint
 from ledger.log.sequencer import Appended, Draft, Sequencer
 from ledger.log.store import Store, unavailable
 
@@ -58,10 +59,7 @@ class Receipt:
             EntryError: not of the form of docs/spec/receipt.md.
         """
         try:
-            openings = {
-                name: commitment.Opening(bytes.fromhex(opening["salt"]), opening["value"])
-                for name, opening in value["openings"].items()
-            }
+            openings = {name: _opening(**opening) for name, opening in value["openings"].items()}
             return cls(value["entry"].encode(), value["proof"].encode(), openings)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise EntryError(
@@ -79,6 +77,11 @@ class Receipt:
         proof.verify(self.entry, key)
         entry = canonical.decode_object(self.entry)
         entries.check_entry(entry)
+        if entry["log"] != key.name:
+            raise EntryError(
+                f"the entry is of log {entry['log']!r}, the key of {key.name!r}",
+                f"条目属于日志 {entry['log']!r}，而公钥属于 {key.name!r}",
+            )
         if entry["seq"] != proof.index:
             raise EntryError(
                 f"the entry says seq {entry['seq']}, the proof index {proof.index}",
@@ -114,17 +117,23 @@ class Ledger:
         try:
             self._sequencer = Sequencer(store, Signer(store.origin, private_key), now)
             self.verifier_key = VerifierKey(store.origin, private_key.public_key().public_bytes_raw())
+            # Reads have a connection of their own: WAL readers never wait for the writer.
+            self._reader = Store.open(path)
         except LedgerError:
             store.close()
             raise
         self._store = store
-        # Reads have a connection of their own: WAL readers never wait for the writer.
-        self._reader = Store.open(path)
         self._reader_lock = threading.Lock()
 
     @classmethod
     def create(cls, path: Path, origin: str) -> None:
-        """Make a new, empty ledger file for the log named ``origin``."""
+        """Make a new, empty ledger file for the log named ``origin``.
+
+        Raises:
+            NoteError: ``origin`` cannot name a log.
+            InstanceError: the file exists already.
+        """
+        check_name(origin)
         Store.create(path, origin, entries.INDEX_FIELDS).close()
 
     def __enter__(self) -> Ledger:
@@ -204,7 +213,7 @@ class Ledger:
 
         Raises:
             LedgerError: there is no such entry.
-            TamperError: a stored particular was changed.
+            TamperError: what is stored does not lead to the signed checkpoint, or a particular was changed.
         """
         return self._read(lambda store: _receipt(store, seq, self.verifier_key, with_openings))
 
@@ -233,13 +242,29 @@ class Ledger:
                 raise unavailable(self.path, error) from error
 
 
+def _opening(salt: str, value: Any) -> commitment.Opening:
+    # One spelling only: bytes.fromhex alone would take capitals and spaces too.
+    if not re.fullmatch("[0-9a-f]{64}", salt):
+        raise ValueError(salt)
+    return commitment.Opening(bytes.fromhex(salt), value)
+
+
 def _receipt(store: Store, seq: int, key: VerifierKey, with_openings: bool) -> Receipt:
     entry = store.entry(seq)
     found = store.checkpoint()
     if found is None:
         raise LedgerError("the ledger has no checkpoint", "台账没有检查点")
     checkpoint = open_checkpoint(found[1], key)
-    proof = TlogProof(seq, tuple(inclusion_proof(seq, checkpoint.size, store)), found[1])
+    hashes = inclusion_proof(seq, checkpoint.size, store)
+    try:  # cheap beside the signature check, and nobody is ever handed a receipt that does not hold
+        check_inclusion(leaf_hash(entry), seq, checkpoint.size, hashes, checkpoint.root)
+    except ProofError as error:
+        raise TamperError(
+            f"entry {seq} as stored is not under the signed checkpoint ({error.en}): stored bytes were altered; "
+            "run `liandong ledger verify`",
+            f"所存第 {seq} 条与已签名的检查点不符（{error.zh}）：字节被改动；请运行 `liandong ledger verify`",
+        ) from error
+    proof = TlogProof(seq, tuple(hashes), found[1])
     openings: dict[str, commitment.Opening] = {}
     if with_openings:
         committed = canonical.decode_object(entry).get("commit", {})

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ledger.errors import EntryError, VersionTooNewError
@@ -20,8 +21,9 @@ INDEX_FIELDS = ("kind", "requester")
 _CHAIN = frozenset({"commit", "kind", "log", "prev", "seq", "t", "v"})
 _HEX_HASH = re.compile(r"[0-9a-f]{64}")
 _IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9_.:/@-]{0,127}")
-_TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+# [0-9], not \d: the latter takes full-width digits too.
+_TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,27 @@ def _matches(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
     return lambda value: type(value) is str and pattern.fullmatch(value) is not None
 
 
+def _is_instant(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
+    """Of the form ``pattern`` and a day (and time) that exists."""
+
+    def accepts(value: Any) -> bool:
+        if type(value) is not str or not pattern.fullmatch(value):
+            return False
+        try:
+            datetime.fromisoformat(value)
+        except ValueError:
+            return False
+        return True
+
+    return accepts
+
+
 IDENTIFIER = Field(_matches(_IDENTIFIER), "an identifier of lower-case ASCII", "由小写英文字母等组成的标识")
 HASH = Field(_matches(_HEX_HASH), "a SHA-256 hash as 64 hex digits", "64 位十六进制的 SHA-256 值")
-DATE = Field(_matches(_DATE), "a date YYYY-MM-DD", "日期 YYYY-MM-DD")
+DATE = Field(_is_instant(_DATE), "a date YYYY-MM-DD", "日期 YYYY-MM-DD")
+TIMESTAMP = Field(
+    _is_instant(_TIMESTAMP), "a UTC time YYYY-MM-DDThh:mm:ss.sssZ", "协调世界时 YYYY-MM-DDThh:mm:ss.sssZ"
+)
 COUNT = Field(lambda value: type(value) is int and value >= 0, "a whole number from 0", "不小于 0 的整数")
 STATUS = Field(lambda value: type(value) is int and 100 <= value < 600, "an HTTP status", "HTTP 状态码")
 
@@ -136,6 +156,17 @@ _ALL = (
             "keyid": IDENTIFIER,
             "algorithm": choice("ed25519"),
             "public_key": HASH,
+        },
+    ),
+    Kind(
+        "resource.published",
+        1,
+        "资源发布",
+        "Resource published",
+        {
+            "resource": IDENTIFIER,
+            "provider": IDENTIFIER,
+            "sharing_class": choice("无条件共享", "有条件共享", "不予共享", "未定"),
         },
     ),
     Kind(
@@ -269,14 +300,18 @@ def _check_chain_fields(kind: Kind, entry: Mapping[str, Any]) -> None:
         raise EntryError(f"{kind.name}.commit: left out when empty", f"{kind.name}.commit：为空时应省略")
     if not (HASH.accepts(entry.get("prev")) and COUNT.accepts(entry.get("seq"))):
         raise EntryError(f"{kind.name}: prev or seq out of form", f"{kind.name}：prev 或 seq 格式不对")
+    if type(entry.get("log")) is not str:
+        raise EntryError(f"{kind.name}: field 'log' is missing", f"{kind.name}：缺少字段 'log'")
     t = entry.get("t")
-    if type(t) is not str or not _TIMESTAMP.fullmatch(t):
+    if not TIMESTAMP.accepts(t):
         raise EntryError(
-            f"{kind.name}.t: got {_short(t)}, want YYYY-MM-DDThh:mm:ss.sssZ",
-            f"{kind.name}.t：得到 {_short(t)}，应为 YYYY-MM-DDThh:mm:ss.sssZ",
+            f"{kind.name}.t: got {_short(t)}, want {TIMESTAMP.want_en}",
+            f"{kind.name}.t：得到 {_short(t)}，应为{TIMESTAMP.want_zh}",
         )
 
 
 def _short(value: object) -> str:
+    if type(value) is int and value.bit_length() > 64:  # Python refuses to print one of many thousand digits
+        return f"an integer of {value.bit_length()} bits"
     shown = repr(value)
     return shown if len(shown) <= 60 else shown[:57] + "…"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -72,9 +73,10 @@ class Instance:
                 "create one with `liandong init DIR` or name another with --instance",
                 f"{path} 不是实例目录（缺少 {_SETTINGS_FILE}）；请用 `liandong init 目录` 新建，或用 --instance 指定",
             ) from error
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise _damaged(file, str(error).splitlines()[0]) from error
-        if not isinstance(raw, dict) or type(raw.get("layout")) is not int:
+        except (OSError, ValueError, TypeError, AttributeError, LookupError, RecursionError, yaml.YAMLError) as error:
+            # PyYAML lets Python's own errors out of odd scalars (`!!int ""`, the date 2026-13-45).
+            raise _damaged(file, (str(error) or type(error).__name__).splitlines()[0]) from error
+        if not isinstance(raw, dict) or type(raw.get("layout")) is not int or raw["layout"] < 1:
             raise _damaged(file, "no layout number")
         if raw["layout"] > LAYOUT_VERSION:
             raise VersionTooNewError(
@@ -86,6 +88,10 @@ class Instance:
             settings = Settings(**{name: raw[name] for name in Settings.__slots__})
         except KeyError as error:
             raise _damaged(file, f"{error.args[0]} is missing") from error
+        for name in Settings.__slots__:
+            wanted = bool if name == "demo" else str
+            if type(getattr(settings, name)) is not wanted:
+                raise _damaged(file, f"{name} is not {'true or false' if wanted is bool else 'text'}")
         return cls(path, settings)
 
     @classmethod
@@ -102,6 +108,7 @@ class Instance:
                 f"public_url {settings.public_url!r} is not like https://host/prefix (no closing slash)",
                 f"public_url {settings.public_url!r} 应形如 https://主机/前缀（结尾不带斜杠）",
             )
+        instance = cls(path, settings)
         try:
             path.mkdir(parents=True, exist_ok=True)
             if any(path.iterdir()):
@@ -109,27 +116,30 @@ class Instance:
                     f"{path} is not empty; choose a new folder, nothing was changed",
                     f"{path} 不是空目录；请另选目录，未作任何更改",
                 )
-            (path / "keys").mkdir(mode=0o700)
-            for folder in ("files", "rules"):
-                (path / folder).mkdir()
+            instance._fill(random)
         except OSError as error:
             raise InstanceError(
                 f"{path} cannot be created ({error.strerror}); choose a folder that you may write",
                 f"无法创建 {path}（{error.strerror}）；请选择有写权限的目录",
             ) from error
-        instance = cls(path, settings)
-        key = Ed25519PrivateKey.from_private_bytes(random(_SECRET_BYTES))
-        write_private(instance._key_path("log.pem"), private_pem(key))
-        for name in ("rows", "session"):
-            write_private(instance._key_path(f"{name}.secret"), random(_SECRET_BYTES))
-        (path / "log.vkey").write_text(f"{instance.verifier_key()}\n", encoding="ascii")
-        Ledger.create(instance.ledger_path, settings.origin)
-        values = {"layout": LAYOUT_VERSION, **{name: getattr(settings, name) for name in Settings.__slots__}}
-        # Last: a folder without it is not an instance, so an interrupted creation is never half-used.
-        (path / _SETTINGS_FILE).write_text(
-            yaml.safe_dump(values, allow_unicode=True, sort_keys=False), encoding="utf-8"
-        )
         return instance
+
+    def _fill(self, random: Callable[[int], bytes]) -> None:
+        (self.path / "keys").mkdir(mode=0o700)
+        for folder in ("files", "rules"):
+            (self.path / folder).mkdir()
+        key = Ed25519PrivateKey.from_private_bytes(random(_SECRET_BYTES))
+        write_private(self._key_path("log.pem"), private_pem(key))
+        for name in ("rows", "session"):
+            write_private(self._key_path(f"{name}.secret"), random(_SECRET_BYTES))
+        (self.path / "log.vkey").write_text(f"{self.verifier_key()}\n", encoding="utf-8")
+        Ledger.create(self.ledger_path, self.settings.origin)
+        values = {"layout": LAYOUT_VERSION, **{name: getattr(self.settings, name) for name in Settings.__slots__}}
+        # Last, and under its own name only when whole: a folder without it is not an instance, so an interrupted
+        # creation is never half-used.
+        unfinished = self.path / f"{_SETTINGS_FILE}.new"
+        unfinished.write_text(yaml.safe_dump(values, allow_unicode=True, sort_keys=False), encoding="utf-8")
+        unfinished.rename(self.path / _SETTINGS_FILE)
 
     @property
     def ledger_path(self) -> Path:
@@ -159,28 +169,38 @@ class Instance:
         random: Callable[[int], bytes] = os.urandom,
     ) -> Ledger:
         """Open the ledger for appending. A context manager; close it."""
-        key = serialization.load_pem_private_key(self._read_secret("log.pem"), password=None)
-        if not isinstance(key, Ed25519PrivateKey):
-            raise _damaged(self._key_path("log.pem"), "not an Ed25519 key")
-        return Ledger(self.ledger_path, key, now=now, random=random)
+        return Ledger(self.ledger_path, self._private_key(), now=now, random=random)
 
     def verifier_key(self) -> VerifierKey:
         """The public key of this instance's log, from its private key."""
-        key = serialization.load_pem_private_key(self._read_secret("log.pem"), password=None)
-        if not isinstance(key, Ed25519PrivateKey):
-            raise _damaged(self._key_path("log.pem"), "not an Ed25519 key")
-        return VerifierKey(self.settings.origin, key.public_key().public_bytes_raw())
+        return VerifierKey(self.settings.origin, self._private_key().public_key().public_bytes_raw())
 
     def row_secret(self) -> bytes:
         """32 bytes under which row hashes are keyed, so that nobody can guess rows from them."""
-        return self._read_secret("rows.secret")
+        return self._read_bytes("rows.secret")
 
     def session_secret(self) -> bytes:
         """32 bytes for Datasette's own signed values."""
-        return self._read_secret("session.secret")
+        return self._read_bytes("session.secret")
 
     def _key_path(self, name: str) -> Path:
         return self.path / "keys" / name
+
+    def _private_key(self) -> Ed25519PrivateKey:
+        path = self._key_path("log.pem")
+        try:
+            key = serialization.load_pem_private_key(self._read_secret("log.pem"), password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise _damaged(path, "not an unencrypted private key in PEM") from error
+        if not isinstance(key, Ed25519PrivateKey):
+            raise _damaged(path, "not an Ed25519 key")
+        return key
+
+    def _read_bytes(self, name: str) -> bytes:
+        secret = self._read_secret(name)
+        if len(secret) != _SECRET_BYTES:  # a cut-off secret would still work as a key, and be guessable
+            raise _damaged(self._key_path(name), f"{len(secret)} bytes, want {_SECRET_BYTES}")
+        return secret
 
     def _read_secret(self, name: str) -> bytes:
         path = self._key_path(name)
@@ -203,6 +223,8 @@ def write_private(path: Path, data: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
+        file.flush()
+        os.fsync(file.fileno())  # a key must not be lost that already signed something durable
 
 
 def check_private(path: Path) -> None:

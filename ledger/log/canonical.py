@@ -84,9 +84,11 @@ def _check(value: object, where: str, depth: int) -> None:
         return
     if kind is int:
         if not -_INT_LIMIT < value < _INT_LIMIT:  # type: ignore[operator]
+            # The number itself is not shown: Python refuses to print one of many thousand digits.
+            bits = value.bit_length()  # type: ignore[attr-defined]
             raise CanonicalError(
-                f"{where}: {value} is too large; integers must be below 2^53, write larger ones as text",
-                f"{where}：{value} 过大；整数须小于 2^53，更大的数请写成文本",
+                f"{where}: an integer of {bits} bits; integers must be below 2^53, write larger ones as text",
+                f"{where}：整数长 {bits} 位（二进制），须小于 2^53；更大的数请写成文本",
             )
         return
     if depth == 0:

@@ -197,7 +197,10 @@ class Checkpoint:
         lines = text.split(b"\n")
         if len(lines) != 4 or lines[3]:
             raise _malformed("a checkpoint here has three lines: origin, size, root", "检查点应为三行：来源、大小、根")
-        origin = lines[0].decode()
+        try:
+            origin = lines[0].decode()
+        except UnicodeDecodeError as error:
+            raise _malformed("the origin is not valid UTF-8", "来源不是有效的 UTF-8") from error
         check_name(origin)
         root = decode_base64(lines[2], "root hash")
         if len(root) != HASH_BYTES:
@@ -275,9 +278,12 @@ class TlogProof:
 
 
 def check_name(name: str) -> None:
-    """Raise unless ``name`` may name a key or a log: not empty, no Unicode space, plus or control character."""
+    """Raise unless ``name`` may name a key or a log: not empty, no Unicode space, plus or control character.
+
+    Lone surrogates, which a command line makes of bytes that are not UTF-8, cannot be encoded and are refused too.
+    """
     if not name or any(
-        character == "+" or character.isspace() or unicodedata.category(character) in ("Cc", "Zl", "Zp", "Zs")
+        character == "+" or character.isspace() or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp", "Zs")
         for character in name
     ):
         raise NoteError(

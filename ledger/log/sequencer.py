@@ -16,11 +16,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ledger.errors import CanonicalError, ConflictError, LedgerError, LedgerUnavailableError
+from ledger.errors import CanonicalError, ConflictError, LedgerError, LedgerUnavailableError, TamperError
 from ledger.log import canonical
 from ledger.log.commitment import Sealed
 from ledger.log.merkle import Frontier, leaf_hash
-from ledger.log.note import Checkpoint, Signer
+from ledger.log.note import Checkpoint, Signer, open_checkpoint
 from ledger.log.store import EMPTY_HEAD, Head, Store, unavailable
 
 #: Fields that only the sequencer writes.
@@ -56,6 +56,10 @@ class _Waiting:
     draft: Draft
     result: Future[Appended] = field(default_factory=Future)
 
+    def __post_init__(self) -> None:
+        # From here on cancel() has no effect: a waiter that gives up cannot upset the group it waits with.
+        self.result.set_running_or_notify_cancel()
+
 
 class Sequencer:
     """Appends drafts to ``store``, signing as ``signer``.
@@ -90,6 +94,7 @@ class Sequencer:
             ConflictError: a key in ``once`` was used before.
             CanonicalError: the entry is not canonical or is over 65,535 bytes.
             LedgerUnavailableError: locked, read-only, disk full, I/O error; nothing was written.
+            TamperError: the stored head is not what the newest checkpoint signed; nothing was written.
         """
         waiting = self._enqueue(draft)
         with self._commit_lock:
@@ -99,9 +104,8 @@ class Sequencer:
 
     async def append_async(self, draft: Draft) -> Appended:
         """:meth:`append` for asyncio: waits without blocking the loop. Raises the same."""
-        waiting = self._enqueue(draft)
+        waiting = self._enqueue(draft, lead=True)
         future = asyncio.wrap_future(waiting.result)
-        self._executor.submit(self._lead)
         # Shielded: a client that hangs up must not cancel an entry that is being committed.
         return await asyncio.shield(future)
 
@@ -112,7 +116,7 @@ class Sequencer:
         self._executor.shutdown(wait=True)
         self._lead()
 
-    def _enqueue(self, draft: Draft) -> _Waiting:
+    def _enqueue(self, draft: Draft, *, lead: bool = False) -> _Waiting:
         waiting = _Waiting(draft)
         with self._queue_lock:
             if self._closed:
@@ -121,6 +125,8 @@ class Sequencer:
                     "台账正在关闭；未作记录，请待服务恢复后重试",
                 )
             self._queue.append(waiting)
+            if lead:  # under the lock: after close() the executor would refuse, though the entry is committed
+                self._executor.submit(self._lead)
         return waiting
 
     def _lead(self) -> None:
@@ -152,6 +158,8 @@ class Sequencer:
         self._frontier = Frontier()
         try:
             self._store.rollback()
+        except sqlite3.Error:
+            pass  # the callers learn of the first error; the next group's begin() tries the rollback again
         finally:
             for waiting in group:
                 if not waiting.result.done():
@@ -159,6 +167,7 @@ class Sequencer:
 
     def _write(self, group: Sequence[_Waiting]) -> list[tuple[_Waiting, Appended | LedgerError]]:
         store = self._store
+        store.rollback()  # only where an earlier rollback failed
         store.begin()
         head, frontier = self._current_head()
         t = _timestamp(self._now(), head)
@@ -175,7 +184,7 @@ class Sequencer:
             store.add_entry(head.seq, entry, head.hash)
             store.add_nodes(frontier.append(head.hash))
             if draft.once:
-                store.add_once(draft.once, head.seq)
+                store.add_once(sorted(set(draft.once)), head.seq)
             if draft.sealed:
                 store.add_particulars(head.seq, draft.sealed)
             outcomes.append((waiting, Appended(head.seq, entry, head.hash)))
@@ -194,10 +203,33 @@ class Sequencer:
         if head.seq == self._head.seq and head.hash == self._head.hash:
             return head, self._frontier.copy()
         frontier = Frontier.load(head.size, self._store)
+        self._check_signed(head, frontier)
         self._head, self._frontier = head, frontier.copy()
         return head, frontier
 
+    def _check_signed(self, head: Head, frontier: Frontier) -> None:
+        """Refuse to sign on top of hashes that the log itself did not sign: an edit must not be laundered.
+
+        Costs one signature check, at the first append and after another process appended.
+        """
+        found = self._store.checkpoint()
+        if found is None and head == EMPTY_HEAD:
+            return
+        signed = open_checkpoint(found[1], self._signer.verifier) if found else None
+        if (
+            signed is None
+            or (signed.size, signed.root) != (head.size, frontier.root())
+            or leaf_hash(head.entry) != head.hash
+        ):
+            raise TamperError(
+                f"the ledger's head (entry {head.seq}) is not what its newest checkpoint signed: stored bytes were "
+                "altered, nothing is appended to them; run `liandong ledger verify`",
+                f"台账末条（第 {head.seq} 条）与最新检查点所签内容不符：所存字节被改动，不再追加；"
+                "请运行 `liandong ledger verify`",
+            )
+
     def _check_once(self, draft: Draft) -> None:
+        canonical.encode(list(draft.once))  # text that cannot be encoded is this caller's error alone
         for key in draft.once:
             seq = self._store.once_seq(key)
             if seq is not None:
@@ -224,5 +256,5 @@ def _timestamp(now: datetime, head: Head) -> str:
     text = now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if head.seq < 0:
         return text
-    last = canonical.decode_object(head.entry)["t"]
+    last = canonical.decode_object(head.entry).get("t")
     return max(text, last) if isinstance(last, str) else text

@@ -6,6 +6,7 @@ signed checkpoint that somebody else holds.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,21 @@ FORMAT_VERSION = 1
 TILE_HEIGHT = 8
 TILE_WIDTH = 1 << TILE_HEIGHT
 BUSY_TIMEOUT_MS = 2_000
+_NO_LIMIT = 2**62
+# What may pass (SQLite's result codes); any other error on opening means that the file is not a ledger.
+_PASSING_ERRORS = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_READONLY,
+    }
+)
 
 # `entry` is TEXT though it is read as bytes: SQLite hands TEXT over faster than a BLOB, and a person with the
 # sqlite3 shell can read it. No prev column: the trigger reads `prev` from the bytes that are hashed.
@@ -90,6 +106,7 @@ class Store:
 
         Raises:
             InstanceError: the file exists already.
+            LedgerUnavailableError: it cannot be written (disk full).
         """
         try:
             path.open("xb").close()
@@ -101,14 +118,18 @@ class Store:
         path.chmod(0o600)
         store = cls(_connect(path, "rw"), path)
         db = store._db
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("BEGIN IMMEDIATE")
-        for statement in _statements(_SCHEMA):
-            db.execute(statement)
-        for field in index_fields:
-            db.execute(f"CREATE INDEX entries_{field} ON entries (entry ->> '$.{field}', seq)")
-        db.executemany("INSERT INTO meta VALUES (?, ?)", [("format", str(FORMAT_VERSION)), ("origin", origin)])
-        db.execute("COMMIT")
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("BEGIN IMMEDIATE")
+            for statement in _statements(_SCHEMA):
+                db.execute(statement)
+            for field in index_fields:
+                db.execute(f"CREATE INDEX entries_{field} ON entries (entry ->> '$.{field}', seq)")
+            db.executemany("INSERT INTO meta VALUES (?, ?)", [("format", str(FORMAT_VERSION)), ("origin", origin)])
+            db.execute("COMMIT")
+        except sqlite3.Error as error:
+            store.close()
+            raise unavailable(path, error) from error
         return store
 
     @classmethod
@@ -125,21 +146,25 @@ class Store:
                 f"no ledger at {path}; create an instance with `liandong init DIR`",
                 f"{path} 处没有台账；请先用 `liandong init 目录` 建立实例",
             )
+        store = None
         try:
             store = cls(_connect(path, "ro" if read_only else "rw"), path)
             found = store._meta("format")
-        except sqlite3.OperationalError as error:
-            raise unavailable(path, error) from error
-        except sqlite3.DatabaseError as error:
-            raise InstanceError(
-                f"{path} is not a ledger ({error}); restore it from a backup",
-                f"{path} 不是台账文件（{error}）；请从备份恢复",
-            ) from error
-        if not found.isdecimal() or int(found) > FORMAT_VERSION:
-            raise VersionTooNewError(
-                f"{path} has format {found}, this program reads up to {FORMAT_VERSION}; install the newer version",
-                f"{path} 的格式版本为 {found}，本程序最高支持 {FORMAT_VERSION}；请安装新版本",
-            )
+            if not re.fullmatch("[0-9]{1,9}", found):
+                raise _not_a_ledger(path, f"format {found!r}")
+            if int(found) > FORMAT_VERSION:
+                raise VersionTooNewError(
+                    f"{path} has format {found}, this program reads up to {FORMAT_VERSION}; install the newer version",
+                    f"{path} 的格式版本为 {found}，本程序最高支持 {FORMAT_VERSION}；请安装新版本",
+                )
+        except (sqlite3.Error, LedgerError) as error:
+            if store is not None:
+                store.close()
+            if isinstance(error, LedgerError):
+                raise
+            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _PASSING_ERRORS:
+                raise unavailable(path, error) from error
+            raise _not_a_ledger(path, str(error)) from error
         return store
 
     @property
@@ -200,7 +225,9 @@ class Store:
         Raises:
             LedgerError: there is no such entry.
         """
-        row = self._db.execute("SELECT entry FROM entries WHERE seq = ?", (seq,)).fetchone()
+        # SQLite has no integers from 2^63 on; a number from a URL or a command line may be any.
+        known = 0 <= seq < 2**63
+        row = self._db.execute("SELECT entry FROM entries WHERE seq = ?", (seq,)).fetchone() if known else None
         if row is None:
             raise LedgerError(f"there is no entry {seq} in this ledger", f"台账中没有第 {seq} 条")
         entry: bytes = row[0]
@@ -209,11 +236,11 @@ class Store:
     def newest(self, limit: int, *, before: int | None = None, where: dict[str, str] | None = None) -> list[bytes]:
         """The newest entries first, optionally only those whose indexed fields equal ``where``."""
         sql = "SELECT entry FROM entries WHERE seq < ?"
-        values: list[object] = [2**62 if before is None else before]
+        values: list[object] = [_NO_LIMIT if before is None else max(0, min(before, _NO_LIMIT))]
         for field, value in (where or {}).items():
             sql += f" AND entry ->> '$.{field}' = ?"
             values.append(value)
-        rows = self._db.execute(sql + " ORDER BY seq DESC LIMIT ?", (*values, limit))
+        rows = self._db.execute(sql + " ORDER BY seq DESC LIMIT ?", (*values, max(0, min(limit, _NO_LIMIT))))
         return [row[0] for row in rows]
 
     def checkpoint(self) -> tuple[int, bytes] | None:
@@ -259,7 +286,7 @@ class Store:
 
     def _meta(self, key: str) -> str:
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return row[0].decode() if row else ""
+        return row[0].decode(errors="replace") if row else ""
 
 
 def unavailable(path: Path, error: sqlite3.Error) -> LedgerUnavailableError:
@@ -269,6 +296,12 @@ def unavailable(path: Path, error: sqlite3.Error) -> LedgerUnavailableError:
         "Free disk space, end the program that locks it or restore write permission, then try again",
         f"台账 {path.name} 目前无法写入（{error}）；未作记录，也未提供数据。"
         "请腾出磁盘空间、结束占用它的程序或恢复写权限后重试",
+    )
+
+
+def _not_a_ledger(path: Path, why: str) -> InstanceError:
+    return InstanceError(
+        f"{path} is not a ledger ({why}); restore it from a backup", f"{path} 不是台账文件（{why}）；请从备份恢复"
     )
 
 

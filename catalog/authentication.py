@@ -1,0 +1,105 @@
+"""From a request's credentials to an actor: signature, then token, then session; one of them, never a mixture."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from catalog import signatures
+from catalog.errors import AuthenticationError
+from catalog.http import cookies
+from catalog.identity import Actor
+from catalog.service import Service
+
+SESSION_COOKIE = "liandong_session"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An authenticated actor and what proves it."""
+
+    actor: Actor
+    session: str = ""
+    nonce: str = ""
+    signature_base: str = ""
+    signature: str = ""
+    body_sha256: str = ""
+
+    @property
+    def keyid(self) -> str:
+        return self.actor.keyid or ""
+
+    @property
+    def once_key(self) -> str:
+        """Under which the ledger remembers the nonce of a signed request."""
+        return f"nonce:{self.keyid}:{self.nonce}"
+
+    def particulars(self) -> dict[str, Any]:
+        """What goes into the entry as commitments, so that the agency cannot deny and nobody else can read it."""
+        values = {
+            "officer": self.actor.officer,
+            "signature_base": self.signature_base,
+            "signature": self.signature,
+            "body_sha256": self.body_sha256,
+        }
+        return {name: value for name, value in values.items() if value}
+
+
+def authenticate(
+    service: Service, method: str, target: str, fields: Mapping[str, str], body: bytes
+) -> Credentials | None:
+    """The credentials of a request; None for an anonymous one.
+
+    Args:
+        target: path and query string as sent.
+        fields: header fields by lower-case name.
+
+    Raises:
+        AuthenticationError: credentials that are wrong, expired, or of two kinds at once.
+    """
+    authorization = fields.get("authorization", "")
+    if signatures.is_signed(fields):
+        if authorization:
+            raise AuthenticationError(
+                "send either a signature or a token, not both", "签名与令牌只能二选一，请勿同时发送"
+            )
+        return _by_signature(service, method, target, fields, body)
+    body_sha256 = hashlib.sha256(body).hexdigest() if body else ""
+    if authorization:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise AuthenticationError(
+                "the Authorization header is not of the form “Bearer TOKEN”",
+                "Authorization 头应为“Bearer 令牌”的形式",
+            )
+        return Credentials(service.identity.actor_of_token(token.strip()), body_sha256=body_sha256)
+    session = cookies(fields.get("cookie", "")).get(SESSION_COOKIE, "")
+    if session:
+        actor = service.identity.actor_of_session(session)
+        if actor is not None:
+            return Credentials(actor, session=session)
+    return None
+
+
+def _by_signature(service: Service, method: str, target: str, fields: Mapping[str, str], body: bytes) -> Credentials:
+    actors: list[Actor] = []
+
+    def find_key(keyid: str) -> Ed25519PublicKey:
+        key, actor = service.identity.public_key(keyid)
+        actors.append(actor)
+        return key
+
+    # The public address comes from the instance's settings: a forwarded header could be anybody's.
+    url = service.instance.settings.public_url + target
+    verified = signatures.verify(signatures.Message(method, url, dict(fields)), body, find_key)
+    return Credentials(
+        actors[-1],
+        nonce=verified.nonce,
+        signature_base=verified.signature_base,
+        signature=verified.signature,
+        body_sha256=hashlib.sha256(body).hexdigest() if body else "",
+    )

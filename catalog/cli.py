@@ -1,0 +1,103 @@
+"""``liandong``: the umbrella command."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from catalog import client
+from catalog.demo import build as demo_build
+from catalog.server import listen
+from catalog.server import serve as run_server
+from ingest.cli import ingest
+from ledger import Instance
+from ledger.cli import bilingual_errors, instance_option, ledger
+from ledger.log.note import VerifierKey
+
+host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on. 监听地址。")
+port_option = click.option(
+    "--port", default=8001, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on. 监听端口。"
+)
+
+
+@click.group()
+@click.version_option(version("liandong"), prog_name="liandong")
+def main() -> None:
+    """Data-sharing catalog and audit ledger. 行政执法数据共享目录与审计台账。"""
+
+
+main.add_command(ledger)
+main.add_command(ingest)
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@host_option
+@port_option
+@click.option("--create-only", is_flag=True, help="Make the instance and do not serve it. 只建立，不启动服务。")
+@bilingual_errors
+def demo(directory: Path, host: str, port: int, create_only: bool) -> None:
+    """Create (once) and serve a demonstration of an invented county. 建立并启动演示实例。"""
+    listener = None if create_only else listen(host, port)
+    try:
+        if demo_build.exists(directory):
+            click.echo(f"沿用演示实例 reusing the demonstration in {directory}")
+        else:
+            click.echo(f"正在建立演示实例 creating the demonstration in {directory} …")
+            demo_build.create(directory, f"http://{host}:{port}")
+        instance = Instance.open(directory)
+        if listener is None:
+            return
+        demo_build.check_address(instance, f"http://{host}:{port}")
+        run_server(instance, listener, lambda: click.echo(demo_build.greeting(instance)))
+    finally:
+        if listener is not None:
+            listener.close()
+
+
+@main.command()
+@instance_option
+@host_option
+@port_option
+@bilingual_errors
+def serve(instance: Path, host: str, port: int) -> None:
+    """Serve an instance. 启动服务。"""
+    opened = Instance.open(instance)
+    listener = listen(host, port)
+    address = opened.settings.public_url
+    run_server(opened, listener, lambda: click.echo(f"服务已启动 serving {instance} at {address}"))
+
+
+@main.command()
+@click.argument("url")
+@click.option(
+    "--key",
+    "key_file",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="LIANDONG_KEY",
+    help="The system's private key, PEM, mode 0600 (or LIANDONG_KEY). 本系统的私钥文件。",
+)
+@click.option(
+    "--receipts",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("receipts"),
+    show_default=True,
+    help="Folder in which receipts are kept. 保存回执的目录。",
+)
+@click.option("--vkey", help="The log's verifier key: check the receipt at once. 台账验证公钥，用于当场核验回执。")
+@bilingual_errors
+def query(url: str, key_file: Path, receipts: Path, vkey: str | None) -> None:
+    """Query URL, signed (RFC 9421); print the answer, keep the receipt. 签名查询并保存回执。"""
+    verifier = VerifierKey.parse(vkey) if vkey else None
+    asked = client.query(url, client.load_key(key_file))
+    saved = client.save(asked, receipts)
+    if verifier is not None:
+        client.check(asked, verifier)
+    sys.stdout.buffer.write(asked.body)
+    sys.stdout.buffer.write(b"" if asked.body.endswith(b"\n") else b"\n")
+    checked = "，核验通过 verified" if verifier else ""
+    click.echo(f"台账第 {asked.seq} 条 ledger entry {asked.seq}，回执 receipt: {saved}{checked}", err=True)

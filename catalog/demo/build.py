@@ -1,0 +1,247 @@
+"""The demonstration instance: an invented county, filled through the same doors as a real one.
+
+Passwords, tokens and keys are random for each instance. They are written once into ``demo/credentials.json`` (0600),
+so that a second start can print them again; only a demonstration keeps such a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from catalog.errors import UsageError
+from catalog.identity import Grant, Identity
+from catalog.setup import DIRECTORY_TABLES, create_instance
+from ingest.batches import ledger_recorder
+from ingest.load import Loader
+from ingest.mapping import packaged_mappings
+from ingest.readers import open_source
+from ingest.schema import put_agencies, tables_of
+from ledger import Instance, Ledger, Settings
+from ledger.instance import private_pem, write_private
+from ledger.log import canonical
+
+#: Who the printed sign-ins and lines are for.
+OFFICER, SUPERVISOR, SYSTEM = "zhzf-1", "sfj-1", "zhzf"
+_CREDENTIALS = Path("demo/credentials.json")
+_SYSTEM_KEY = Path(f"demo/{SYSTEM}-sys.key.pem")
+_CREDENTIAL_DAYS = 365
+_SAMPLE = "/directory/resources.json?_shape=objects&_size=3"
+
+
+def exists(directory: Path) -> bool:
+    """Whether ``directory`` holds a finished demonstration."""
+    return (directory / _CREDENTIALS).is_file()
+
+
+def create(directory: Path, public_url: str) -> None:
+    """Create the demonstration in ``directory``.
+
+    It is built beside its place and moved there when whole: an interrupted first start leaves nothing half-made.
+
+    Raises:
+        BilingualError: the folder exists and is not a demonstration, or cannot be written.
+    """
+    if directory.exists() and any(directory.iterdir()):
+        raise UsageError(
+            f"{directory} is not empty and not a demonstration; choose another folder, nothing was changed",
+            f"{directory} 不是空目录，也不是演示实例；请另选目录，未作任何更改",
+        )
+    building = directory.with_name(directory.name + ".building")
+    shutil.rmtree(building, ignore_errors=True)
+    try:
+        _fill(building, public_url)
+        if directory.exists():
+            directory.rmdir()
+        building.rename(directory)
+    except OSError as error:
+        raise UsageError(
+            f"the demonstration cannot be written to {directory} ({error.strerror}); choose a folder you may write",
+            f"无法在 {directory} 建立演示实例（{error.strerror}）；请选择有写权限的目录",
+        ) from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def check_address(instance: Instance, address: str) -> None:
+    """Raise unless the demonstration was made for ``address``: signatures cover the address.
+
+    Raises:
+        UsageError: it was made for another.
+    """
+    made_for = instance.settings.public_url
+    if made_for != address:
+        raise UsageError(
+            f"this demonstration was made for {made_for}; start it there, or give another folder for {address}",
+            f"该演示实例是为 {made_for} 建立的；请用该地址启动，或为 {address} 另建目录",
+        )
+
+
+def greeting(instance: Instance) -> str:
+    """What is printed when the demonstration is ready: address, sign-ins, two lines that work as they stand."""
+    credentials = json.loads((instance.path / _CREDENTIALS).read_text(encoding="utf-8"))
+    url = instance.settings.public_url
+    key = instance.path / _SYSTEM_KEY
+    passwords = credentials["passwords"]
+    return f"""
+  示范县（虚构演示） Shifan County (invented demonstration)
+
+  地址 address             {url}/
+  单位人员 agency officer   {OFFICER}  {passwords[OFFICER]}
+  监督人员 supervisor       {SUPERVISOR}  {passwords[SUPERVISOR]}
+
+  curl -s -H 'Authorization: Bearer {credentials["token"]}' '{url}{_SAMPLE}'
+
+  liandong query --key {key} '{url}{_SAMPLE}'
+
+  其他口令 other passwords: {instance.path / _CREDENTIALS}    停止 stop: Ctrl+C
+"""
+
+
+def _fill(path: Path, public_url: str) -> None:
+    county = _read("county.yml")
+    names = county["county"]
+    instance = create_instance(path, Settings(county["origin"], names["zh"], names["en"], public_url, demo=True))
+    with instance.ledger() as ledger, closing(Identity(instance.identity_path)) as identity:
+        _adopt_rules(instance, ledger)
+        for agency in county["agencies"]:
+            identity.register_agency(ledger, _agency_row(agency))
+        _load_tables(instance, ledger, county)
+        _publish(instance, ledger, identity, county)
+        for grant in county["grants"]:
+            identity.give_grant(ledger, _grant(grant))
+        _give_credentials(instance, ledger, identity, county)
+
+
+def _adopt_rules(instance: Instance, ledger: Ledger) -> None:
+    rules = _read("rules.yml")
+    (instance.path / "rules" / "rules.yml").write_text(_text("rules.yml"), encoding="utf-8")
+    ledger.append(
+        "rules.adopted",
+        {
+            "rules": rules["id"],
+            "digest": hashlib.sha256(canonical.encode(rules)).hexdigest(),
+            "valid_from": rules["valid_from"],
+            "valid_to": rules["valid_to"],
+        },
+    )
+
+
+def _agency_row(agency: dict[str, Any]) -> dict[str, str]:
+    return {
+        "id": agency["id"],
+        "name_zh": agency["name"]["zh"],
+        "name_en": agency["name"]["en"],
+        "short_name": agency["short"]["zh"],
+        "type": agency["type"],
+        "role": agency["role"],
+    }
+
+
+def _load_tables(instance: Instance, ledger: Ledger, county: dict[str, Any]) -> None:
+    mappings = packaged_mappings()
+    tables = tables_of(mappings.values())
+    put_agencies(
+        instance.database_path("directory"),
+        [
+            {
+                "id_code": agency["id"],
+                "name": agency["name"]["zh"],
+                "short_name": agency["short"]["zh"],
+                "type": agency["type"],
+                "valid_from": agency["valid_from"],
+                "valid_to": agency.get("valid_to"),
+            }
+            for agency in county["agencies"]
+        ],
+    )
+    for item in county["tables"]:
+        loader = Loader(
+            instance.database_path(item["database"]),
+            tables[(item["database"], item["table"])],
+            mappings[item["mapping"]],
+            instance.row_secret(),
+            ledger_recorder(ledger),
+            lambda: datetime.now(UTC),
+            os.urandom,
+        )
+        with resources.as_file(resources.files("catalog.demo") / item["file"]) as file, open_source(file) as source:
+            report = loader.load(source)
+        if report.refused:
+            raise UsageError(
+                f"the sample file {item['file']} does not fit its mapping; the installation is damaged, install anew",
+                f"样例文件 {item['file']} 与映射不符；安装已损坏，请重新安装",
+            )
+
+
+def _publish(instance: Instance, ledger: Ledger, identity: Identity, county: dict[str, Any]) -> None:
+    with closing(sqlite3.connect(instance.database_path("directory"))) as directory:
+        classes = dict(directory.execute("SELECT code, sharing_class FROM resources WHERE code IS NOT NULL"))
+    providers = {(item["database"], item["table"]): item for item in county["tables"]}
+    authority = next(agency["id"] for agency in county["agencies"] if agency["role"] == "data_authority")
+    for table in DIRECTORY_TABLES:
+        identity.publish(ledger, "directory", table, authority, "无条件共享")
+    for (database, table), item in providers.items():
+        if database != "directory":
+            identity.publish(ledger, database, table, item["provider"], classes[item["code"]])
+
+
+def _grant(grant: dict[str, Any]) -> Grant:
+    return Grant(
+        grant["id"],
+        grant["provider"],
+        grant["grantee"],
+        grant["database"],
+        grant["table"],
+        tuple(grant["purposes"]),
+        grant["valid_from"],
+        grant["valid_to"],
+        grant["legal_basis"]["zh"],
+    )
+
+
+def _give_credentials(instance: Instance, ledger: Ledger, identity: Identity, county: dict[str, Any]) -> None:
+    folder = instance.path / _CREDENTIALS.parent
+    folder.mkdir(mode=0o700)
+    passwords: dict[str, str] = {}
+    for agency in county["agencies"]:
+        for officer in agency["officers"]:
+            passwords[officer["login"]] = secrets.token_urlsafe(9)
+            identity.register_officer(
+                {
+                    "id": officer["login"],
+                    "agency": agency["id"],
+                    "title_zh": officer["name"]["zh"],
+                    "title_en": officer["name"]["en"],
+                    "roles": ",".join(officer["roles"]),
+                },
+                passwords[officer["login"]],
+            )
+    system = f"{SYSTEM}-sys"
+    key = Ed25519PrivateKey.generate()
+    write_private(instance.path / _SYSTEM_KEY, private_pem(key))
+    identity.add_key(ledger, SYSTEM, system, key.public_key(), _CREDENTIAL_DAYS)
+    token = identity.add_token(SYSTEM, system, _CREDENTIAL_DAYS)
+    content = json.dumps({"token": token, "passwords": passwords}, ensure_ascii=False, indent=1)
+    write_private(instance.path / _CREDENTIALS, content.encode())
+
+
+def _text(name: str) -> str:
+    return (resources.files("catalog.demo") / name).read_text(encoding="utf-8")
+
+
+def _read(name: str) -> dict[str, Any]:
+    value: dict[str, Any] = yaml.safe_load(_text(name))
+    return value

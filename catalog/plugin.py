@@ -1,0 +1,165 @@
+"""Every Datasette hook, thin. What depends on Datasette's version (1.0a41) lives in this module alone: docs/adr/0001.
+
+The hooks do nothing in a Datasette that :func:`build` did not make, so that the package can be installed beside other
+uses of Datasette; but a Datasette started by hand on an instance folder is refused, since nothing would guard it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import yaml
+from datasette import Response, hookimpl
+from datasette.permissions import PermissionSQL
+from datasette.utils import StartupError
+from datasette.utils.asgi import Request
+
+from catalog import i18n, pages
+from catalog.authentication import Credentials
+from catalog.http import App
+from catalog.recorder import Gate
+from catalog.service import Service
+from ledger import CATEGORIES
+
+if TYPE_CHECKING:
+    from datasette.app import Datasette
+
+_services: WeakKeyDictionary[Datasette, Service] = WeakKeyDictionary()
+
+_INSTANCE_ACTIONS = frozenset({"view-instance"})
+_DATABASE_ACTIONS = frozenset({"view-database"})
+
+
+def build(service: Service) -> Datasette:
+    """A Datasette over the six databases of ``service``'s instance, guarded by our gate."""
+    from datasette.app import Datasette  # not at import time: see the package's docstring
+
+    folder = service.instance.path
+    config = yaml.safe_load((folder / "datasette.yml").read_text(encoding="utf-8"))
+    metadata = yaml.safe_load((folder / "metadata.yml").read_text(encoding="utf-8"))
+    datasette = Datasette(
+        files=[str(service.instance.database_path(category)) for category in CATEGORIES],
+        config=config,
+        metadata=metadata,
+        secret=service.instance.session_secret().hex(),
+        default_deny=True,
+    )
+    _services[datasette] = service
+    return datasette
+
+
+def service_of(datasette: Datasette) -> Service | None:
+    """The service that :func:`build` gave this Datasette, if it did."""
+    return _services.get(datasette)
+
+
+@hookimpl
+def startup(datasette: Datasette) -> None:
+    guarded = service_of(datasette) is not None
+    folders = {Path(file).parent for file in datasette.files if Path(file).parent != Path()}
+    folders |= {datasette.config_dir} if datasette.config_dir else set()
+    if not guarded and any((folder / "instance.yml").exists() for folder in folders):
+        raise StartupError(
+            "这是联动实例目录，直接用 datasette 打开会绕过权限和台账；请用 `liandong serve`。 / "
+            "This is a liandong instance: plain datasette would bypass permissions and ledger; use `liandong serve`."
+        )
+
+
+@hookimpl(trylast=True)  # trylast makes it the outermost wrapper
+def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
+    service = service_of(datasette)
+
+    def wrap(app: App) -> App:
+        return app if service is None else Gate(app, datasette, service)
+
+    return wrap
+
+
+@hookimpl
+def actor_from_request(request: Request) -> dict[str, Any] | None:
+    credentials: Credentials | None = request.scope.get("liandong_credentials")
+    return credentials.actor.to_datasette() if credentials else None
+
+
+@hookimpl
+def permission_resources_sql(datasette: Datasette, actor: dict[str, Any] | None, action: str) -> PermissionSQL | None:
+    service = service_of(datasette)
+    if service is None or actor is None or "agency" not in actor:
+        return None
+    if action in _INSTANCE_ACTIONS:
+        return PermissionSQL.allow(reason="signed in")
+    if action in _DATABASE_ACTIONS:
+        rules = [[category, None, 1, "the six categories"] for category in CATEGORIES]
+    elif action == "view-table":
+        rules = service.view_table_rules(actor)
+    else:
+        return None  # nothing else is ever allowed: no SQL, no download, no writing
+    return PermissionSQL(
+        sql=(
+            "SELECT value ->> 0 AS parent, value ->> 1 AS child, value ->> 2 AS allow, value ->> 3 AS reason "
+            "FROM json_each(:liandong_rules)"
+        ),
+        params={"liandong_rules": json.dumps(rules, ensure_ascii=False)},
+    )
+
+
+@hookimpl
+def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
+    service = service_of(datasette)
+    if service is None:
+        return []
+
+    def bind(page: Callable[..., Any]) -> Callable[..., Any]:
+        async def view(request: Request) -> Response:
+            response: Response = await page(datasette, service, request)
+            return response
+
+        return view
+
+    return [
+        (r"^/$", bind(pages.home)),
+        (r"^/sign-in$", bind(pages.sign_in)),
+        (r"^/sign-out$", bind(pages.sign_out)),
+        (r"^/language$", bind(pages.set_language)),
+        (r"^/queries$", bind(pages.my_queries)),
+        (r"^/ledger$", bind(pages.whole_ledger)),
+        (r"^/log/checkpoint$", bind(pages.checkpoint)),
+        (r"^/log/vkey$", bind(pages.verifier_key)),
+        (r"^/log/receipt/(?P<seq>[0-9]+)$", bind(pages.receipt)),
+    ]
+
+
+@hookimpl
+def forbidden(datasette: Datasette, request: Request, message: str) -> Callable[[], Any] | None:
+    service = service_of(datasette)
+    if service is None:
+        return None
+
+    async def answer() -> Response:
+        return await pages.forbidden(datasette, service, request)
+
+    return answer
+
+
+@hookimpl
+def prepare_jinja2_environment(env: Any, datasette: Datasette) -> None:
+    if service_of(datasette) is None:
+        return
+    env.add_extension("jinja2.ext.i18n")
+    env.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True)
+    env.filters["local_time"] = pages.local_time
+    env.globals["choose"] = i18n.choose
+    env.globals["current_language"] = i18n.language.get
+    env.globals["html_lang"] = lambda: i18n.HTML_LANG[i18n.language.get()]
+
+
+@hookimpl
+def extra_template_vars(datasette: Datasette, request: Request | None) -> dict[str, Any]:
+    service = service_of(datasette)
+    if service is None:
+        return {}
+    return pages.common_context(service, request)

@@ -1,0 +1,248 @@
+"""The gate around Datasette: authenticate, route, answer, record, and only then send.
+
+No byte of an answer leaves before its entry is durable. If the entry cannot be made durable, the answer is 503 and
+no data leaves. What is not in :data:`catalog.routes.ROUTES` does not exist.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import orjson
+from datasette.utils import error_body
+
+from catalog import i18n
+from catalog.authentication import Credentials, authenticate
+from catalog.errors import AuthenticationError, RequestError
+from catalog.http import (
+    Answer,
+    App,
+    Receive,
+    Scope,
+    Send,
+    collect,
+    cookies,
+    header_fields,
+    read_body,
+    replay_body,
+)
+from catalog.identity import replayed
+from catalog.routes import Access, Match, match
+from catalog.service import Service
+from catalog.signatures import MAX_AGE, MAX_SKEW
+from ledger import BilingualError, ConflictError, LedgerUnavailableError
+
+#: No inline script or style, nothing from elsewhere: these networks are closed, and data must not leak by a URL.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+if TYPE_CHECKING:
+    from datasette.app import Datasette
+_SECURITY_HEADERS = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+}
+#: JSON larger than this is not parsed again to count its rows.
+_COUNT_ROWS_BELOW_BYTES = 4 * 1024 * 1024
+
+
+class Gate:
+    """The outermost ASGI wrapper.
+
+    Args:
+        app: Datasette's own application.
+    """
+
+    def __init__(self, app: App, datasette: Datasette, service: Service) -> None:
+        self._app = app
+        self._datasette = datasette
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or self._datasette.in_client():
+            await self._app(scope, receive, send)
+            return
+        started_ns = time.perf_counter_ns()
+        request = _Request(scope, started_ns)
+        i18n.language.set(i18n.negotiate(request.cookies.get(i18n.COOKIE), request.fields.get("accept-language", "")))
+        try:
+            answer = await self._answer(request, receive)
+        except RequestError as error:
+            answer = await self._error(request, error)
+        for name, value in _SECURITY_HEADERS.items():
+            answer.set_header(name, value)
+        await answer.send(send, with_body=request.method != "HEAD")
+
+    async def _answer(self, request: _Request, receive: Receive) -> Answer:
+        found = request.match
+        body = await read_body(receive)
+        public = found is not None and found.route.access is Access.PUBLIC
+        credentials = None
+        try:
+            credentials = authenticate(self._service, request.method, request.target, request.fields, body)
+        except AuthenticationError:
+            if not public:
+                raise
+        inner = replay_body(body, receive)
+        scope = request.inner_scope(credentials)
+        if found is not None and public:
+            return await collect(self._app, scope, inner)
+        if credentials is None:
+            return self._ask_to_sign_in(request)
+        if found is None:
+            raise RequestError(
+                404,
+                "there is nothing at this address; start from the home page",
+                "此地址没有内容；请从首页进入",
+            )
+        if found.route.access is Access.SIGNED_IN:
+            if credentials.nonce:
+                self._service.identity.use_nonce(credentials.keyid, credentials.nonce, MAX_AGE + 2 * MAX_SKEW)
+            return await collect(self._app, scope, inner)
+        if found.route.access is Access.AUDIT and credentials.actor.role != "supervisor":
+            raise RequestError(
+                403,
+                "only the supervising offices read the whole ledger; your own entries are under “Our queries”",
+                "只有监督机构可以查阅全部台账；本单位的记录见“本单位的查询”",
+            )
+        if credentials.nonce and self._service.ledger.used(credentials.once_key) is not None:
+            raise replayed()
+        answer = await collect(self._app, scope, inner)
+        if 300 <= answer.status < 400:  # a redirect carries no data, the address it leads to is recorded
+            return answer
+        return await self._record(request, found, credentials, answer)
+
+    async def _record(self, request: _Request, found: Match, credentials: Credentials, answer: Answer) -> Answer:
+        """Append the entry of an answer; return the answer with the entry named in its headers.
+
+        Raises:
+            RequestError: 503, the ledger cannot be written.
+            AuthenticationError: the nonce was used by another request in the meantime.
+        """
+        kind, fields = self._entry(found, credentials, answer)
+        particulars = credentials.particulars()
+        particulars["query"] = f"{request.method} {request.target}"
+        if kind in ("query.served", "audit.read"):
+            particulars["answer_sha256"] = hashlib.sha256(answer.body).hexdigest()
+        fields["elapsed_us"] = (time.perf_counter_ns() - request.started_ns) // 1000
+        once = (credentials.once_key,) if credentials.nonce else ()
+        try:
+            done = await self._service.ledger.append_async(kind, fields, particulars=particulars, once=once)
+        except ConflictError as error:
+            raise replayed() from error
+        except LedgerUnavailableError as error:
+            raise RequestError(503, error.en, error.zh) from error
+        except BilingualError as error:
+            raise RequestError(
+                503,
+                f"the query could not be recorded, so no data is given ({error.en})",
+                f"本次查询无法记入台账，故不提供数据（{error.zh}）",
+            ) from error
+        answer.set_header("ledger-entry", str(done.seq))
+        answer.set_header("ledger-receipt", self._datasette.urls.path(f"/log/receipt/{done.seq}"))
+        answer.set_header("cache-control", "private, no-store")
+        return answer
+
+    def _entry(self, found: Match, credentials: Credentials, answer: Answer) -> tuple[str, dict[str, Any]]:
+        fields: dict[str, Any] = {
+            "requester": credentials.actor.agency,
+            "auth": credentials.actor.auth,
+            "resource": found.resource,
+            "route": found.route.name,
+            "status": answer.status,
+        }
+        if credentials.actor.keyid:
+            fields["keyid"] = credentials.actor.keyid
+        if found.route.access is Access.AUDIT:
+            return "audit.read", {**fields, "size_bytes": len(answer.body)}
+        if answer.status == 403:
+            decision = self._service.decision(credentials.actor, found.resource)
+            return "query.referred", {**fields, "clause": decision.code if decision else "not_published"}
+        if answer.status >= 400:
+            return "query.failed", fields
+        fields |= {"format": found.format, "size_bytes": len(answer.body)}
+        rows = _count_rows(found, answer)
+        if rows is not None:
+            fields["rows"] = rows
+        return "query.served", fields
+
+    def _ask_to_sign_in(self, request: _Request) -> Answer:
+        if request.wants_html and request.method in ("GET", "HEAD"):
+            there = self._datasette.urls.path("/sign-in") + "?next=" + quote(request.target, safe="/")
+            return Answer(302, [(b"location", there.encode()), (b"cache-control", b"no-store")])
+        raise AuthenticationError(
+            "sign in first: send a bearer token or an RFC 9421 signature, or sign in in the browser",
+            "请先登录：接口请携带令牌或 RFC 9421 签名，浏览器请登录",
+        )
+
+    async def _error(self, request: _Request, error: RequestError) -> Answer:
+        if request.wants_html:
+            page = await self._datasette.render_template(
+                "error.html",
+                {
+                    "status": error.status,
+                    "title": None,
+                    "error": i18n.choose(error.zh, error.en),
+                    "liandong_actor": request.actor,
+                },
+            )
+            answer = Answer(error.status, [(b"content-type", b"text/html; charset=utf-8")], page.encode())
+        else:
+            # `error` in the reader's language as Datasette's shape wants it; both languages beside it.
+            body = error_body(i18n.choose(error.zh, error.en), error.status)
+            answer = Answer.of_json(error.status, {**body, "error_zh": error.zh, "error_en": error.en})
+        answer.set_header("cache-control", "no-store")
+        if error.status == 401:
+            answer.set_header("www-authenticate", "Bearer")
+        if error.status == 503:
+            answer.set_header("retry-after", "5")
+        return answer
+
+
+class _Request:
+    """What the gate reads of a request, once."""
+
+    def __init__(self, scope: Scope, started_ns: int) -> None:
+        self.started_ns = started_ns
+        self.method: str = scope["method"]
+        raw_path = scope.get("raw_path") or scope["path"].encode()
+        self.path: str = raw_path.decode("latin-1").partition("?")[0]
+        query = scope.get("query_string", b"").decode("latin-1")
+        self.target = f"{self.path}?{query}" if query else self.path
+        self.fields = header_fields(scope["headers"])
+        self.cookies = cookies(self.fields.get("cookie", ""))
+        self.match = match(self.method, self.path)
+        self.actor: dict[str, Any] | None = None
+        self._scope = scope
+
+    @property
+    def wants_html(self) -> bool:
+        """A browser that navigates, not a program: programs get errors as JSON."""
+        if self.match is not None and self.match.format != "html":
+            return False
+        return "text/html" in self.fields.get("accept", "") and "authorization" not in self.fields
+
+    def inner_scope(self, credentials: Credentials | None) -> Scope:
+        """The scope for Datasette: our actor, and no credentials that it could read for itself."""
+        self.actor = credentials.actor.to_datasette() if credentials else None
+        hidden = (b"cookie", b"authorization")
+        return {
+            **self._scope,
+            "headers": [(name, value) for name, value in self._scope["headers"] if name.lower() not in hidden],
+            "liandong_credentials": credentials,
+        }
+
+
+def _count_rows(found: Match, answer: Answer) -> int | None:
+    if found.format != "json" or len(answer.body) > _COUNT_ROWS_BELOW_BYTES:
+        return None
+    value = orjson.loads(answer.body)
+    rows = value.get("rows") if isinstance(value, dict) else value
+    return len(rows) if isinstance(rows, list) else None

@@ -1,0 +1,81 @@
+"""``liandong serve``: one process that serves an instance."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from catalog.errors import UsageError
+from catalog.plugin import build
+from catalog.service import Service
+from ledger import Instance
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket, so that a port in use is known before anything is printed.
+
+    Raises:
+        UsageError: the port is in use, or the address is not this machine's.
+    """
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise UsageError(
+                f"port {port} on {host} is in use; end the program that uses it or give another with --port",
+                f"{host} 的端口 {port} 已被占用；请结束占用它的程序，或用 --port 指定其他端口",
+            ) from error
+        raise UsageError(
+            f"cannot listen on {host}:{port} ({error}); give an address of this machine with --host and a free port",
+            f"无法监听 {host}:{port}（{error}）；请用 --host 指定本机地址，用 --port 指定空闲端口",
+        ) from error
+    return listener
+
+
+def serve(instance: Instance, listener: socket.socket, on_ready: Callable[[], None] | None = None) -> None:
+    """Serve until interrupted; then let running requests finish and commit what is queued.
+
+    Raises:
+        BilingualError: the instance is damaged or incomplete.
+    """
+    service = Service.open(instance)
+    try:
+        asyncio.run(_run(service, listener, on_ready))
+    finally:
+        service.close()
+
+
+async def _run(service: Service, listener: socket.socket, on_ready: Callable[[], None] | None) -> None:
+    datasette = build(service)
+    await datasette.invoke_startup()
+    config = uvicorn.Config(
+        datasette.app(),
+        log_level="warning",
+        access_log=False,  # uvicorn's would hold query strings, which may hold personal data
+        lifespan="on",
+        server_header=False,
+        proxy_headers=False,  # forwarded headers are never believed
+        timeout_graceful_shutdown=10,
+    )
+    await _Server(config, on_ready).serve(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which says when it accepts requests."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None] | None) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self._on_ready is not None:
+            self._on_ready()

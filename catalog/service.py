@@ -1,0 +1,58 @@
+"""What one running service holds: the instance, its ledger and its register; Datasette is given it, never makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from catalog.identity import Actor, Identity
+from catalog.permissions import Decision, decide
+from ledger import Instance, Ledger
+
+
+@dataclass(slots=True)
+class Service:
+    """The parts that requests need.
+
+    Attributes:
+        now: the wall clock.
+    """
+
+    instance: Instance
+    ledger: Ledger
+    identity: Identity
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+
+    @classmethod
+    def open(cls, instance: Instance) -> Service:
+        """Open ledger and register of ``instance``.
+
+        Raises:
+            BilingualError: what is missing or damaged.
+        """
+        return cls(instance, instance.ledger(), Identity(instance.identity_path))
+
+    def close(self) -> None:
+        self.ledger.close()
+        self.identity.close()
+
+    def decisions(self, agency: str, role: str) -> list[tuple[dict[str, str], Decision]]:
+        """Each published table with the decision for ``agency`` today."""
+        grants = self.identity.grants_to(agency, self.identity.today())
+        return [(resource, decide(role, agency, resource, grants)) for resource in self.identity.resources()]
+
+    def decision(self, actor: Actor, resource: str) -> Decision | None:
+        """The decision for one resource ``database/table``; None where nothing of that name is published."""
+        for found, decision in self.decisions(actor.agency, actor.role):
+            if f"{found['database']}/{found['table_name']}" == resource:
+                return decision
+        return None
+
+    def view_table_rules(self, actor: dict[str, Any]) -> list[list[Any]]:
+        """Rows ``[database, table, allow, reason]`` for Datasette's permission system."""
+        return [
+            [resource["database"], resource["table_name"], int(decision.allowed), decision.reason_en]
+            for resource, decision in self.decisions(actor["agency"], actor["role"])
+        ]
