@@ -12,8 +12,9 @@ from catalog import client
 from catalog.demo import build as demo_build
 from catalog.server import listen
 from catalog.server import serve as run_server
+from catalog.setup import create_instance
 from ingest.cli import ingest
-from ledger import Instance
+from ledger import Instance, Settings
 from ledger.cli import bilingual_errors, instance_option, ledger
 from ledger.log.note import VerifierKey
 
@@ -48,11 +49,11 @@ def demo(directory: Path, host: str, port: int, create_only: bool) -> None:
         else:
             click.echo(f"正在建立演示实例 creating the demonstration in {directory} …")
             demo_build.create(directory, f"http://{host}:{port}")
-        instance = Instance.open(directory)
         if listener is None:
             return
-        demo_build.check_address(instance, f"http://{host}:{port}")
-        run_server(instance, listener, lambda: click.echo(demo_build.greeting(instance)))
+        # Signatures cover the address, so the demonstration follows the one it is started on.
+        instance = Instance.open(directory).move_to(f"http://{host}:{port}")
+        run_server(instance, listener, lambda: click.echo(demo_build.greeting(instance, sys.argv[0])))
     finally:
         if listener is not None:
             listener.close()
@@ -101,3 +102,23 @@ def query(url: str, key_file: Path, receipts: Path, vkey: str | None) -> None:
     sys.stdout.buffer.write(b"" if asked.body.endswith(b"\n") else b"\n")
     checked = "，核验通过 verified" if verifier else ""
     click.echo(f"台账第 {asked.seq} 条 ledger entry {asked.seq}，回执 receipt: {saved}{checked}", err=True)
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--county", required=True, help="The county's name in Chinese. 县名。")
+@click.option("--county-en", default="", help="The county's name in English. 英文县名。")
+@click.option("--origin", required=True, help="The ledger's name, like example.gov.cn/liandong/county. 台账名称。")
+@click.option(
+    "--public-url",
+    default="http://127.0.0.1:8001",
+    show_default=True,
+    help="Address under which clients reach the service. 客户端访问服务所用的地址。",
+)
+@bilingual_errors
+def init(directory: Path, county: str, county_en: str, origin: str, public_url: str) -> None:
+    """Make a new instance folder. 新建实例目录。"""
+    instance = create_instance(directory, Settings(origin, county, county_en or county, public_url, demo=False))
+    click.echo(f"已建立实例 created the instance in {directory}")
+    click.echo("台账验证公钥，请交两家监督机构保存 the log's verifier key, for both supervising offices to keep:")
+    click.echo(str(instance.verifier_key()))

@@ -243,6 +243,9 @@ class _Request:
 def _count_rows(found: Match, answer: Answer) -> int | None:
     if found.format != "json" or len(answer.body) > _COUNT_ROWS_BELOW_BYTES:
         return None
-    value = orjson.loads(answer.body)
+    try:
+        value = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:  # newline-delimited JSON, or the empty body of a HEAD
+        return None
     rows = value.get("rows") if isinstance(value, dict) else value
     return len(rows) if isinstance(rows, list) else None

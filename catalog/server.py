@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import uvicorn
 
@@ -48,9 +50,24 @@ def serve(instance: Instance, listener: socket.socket, on_ready: Callable[[], No
     """
     service = Service.open(instance)
     try:
-        asyncio.run(_run(service, listener, on_ready))
+        with _quiet_signals():
+            asyncio.run(_run(service, listener, on_ready))
     finally:
         service.close()
+
+
+@contextlib.contextmanager
+def _quiet_signals() -> Iterator[None]:
+    """Let uvicorn's graceful stop be all that SIGINT and SIGTERM do.
+
+    uvicorn raises the signal once more when it has stopped, which would end the process before the ledger is closed.
+    """
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 async def _run(service: Service, listener: socket.socket, on_ready: Callable[[], None] | None) -> None:

@@ -61,9 +61,7 @@ def _is_instant(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
 IDENTIFIER = Field(_matches(_IDENTIFIER), "an identifier of lower-case ASCII", "由小写英文字母等组成的标识")
 HASH = Field(_matches(_HEX_HASH), "a SHA-256 hash as 64 hex digits", "64 位十六进制的 SHA-256 值")
 DATE = Field(_is_instant(_DATE), "a date YYYY-MM-DD", "日期 YYYY-MM-DD")
-TIMESTAMP = Field(
-    _is_instant(_TIMESTAMP), "a UTC time YYYY-MM-DDThh:mm:ss.sssZ", "协调世界时 YYYY-MM-DDThh:mm:ss.sssZ"
-)
+TIMESTAMP = Field(_is_instant(_TIMESTAMP), "a UTC time YYYY-MM-DDThh:mm:ss.sssZ", "协调世界时 YYYY-MM-DDThh:mm:ss.sssZ")
 COUNT = Field(lambda value: type(value) is int and value >= 0, "a whole number from 0", "不小于 0 的整数")
 STATUS = Field(lambda value: type(value) is int and 100 <= value < 600, "an HTTP status", "HTTP 状态码")
 

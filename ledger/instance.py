@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -103,11 +103,7 @@ class Instance:
             NoteError: ``settings.origin`` cannot name a log.
         """
         check_name(settings.origin)
-        if not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*[^/?#\s])?", settings.public_url):
-            raise InstanceError(
-                f"public_url {settings.public_url!r} is not like https://host/prefix (no closing slash)",
-                f"public_url {settings.public_url!r} 应形如 https://主机/前缀（结尾不带斜杠）",
-            )
+        _check_public_url(settings.public_url)
         instance = cls(path, settings)
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -134,12 +130,25 @@ class Instance:
             write_private(self._key_path(f"{name}.secret"), random(_SECRET_BYTES))
         (self.path / "log.vkey").write_text(f"{self.verifier_key()}\n", encoding="utf-8")
         Ledger.create(self.ledger_path, self.settings.origin)
-        values = {"layout": LAYOUT_VERSION, **{name: getattr(self.settings, name) for name in Settings.__slots__}}
-        # Last, and under its own name only when whole: a folder without it is not an instance, so an interrupted
-        # creation is never half-used.
+        # Last: a folder without it is not an instance, so an interrupted creation is never half-used.
+        self._write_settings()
+
+    def _write_settings(self) -> None:
+        values = {"layout": LAYOUT_VERSION, **asdict(self.settings)}
         unfinished = self.path / f"{_SETTINGS_FILE}.new"
         unfinished.write_text(yaml.safe_dump(values, allow_unicode=True, sort_keys=False), encoding="utf-8")
-        unfinished.rename(self.path / _SETTINGS_FILE)
+        unfinished.replace(self.path / _SETTINGS_FILE)
+
+    def move_to(self, public_url: str) -> Instance:
+        """Change the address under which clients reach the service; return the instance with it.
+
+        Raises:
+            InstanceError: the address is out of form.
+        """
+        _check_public_url(public_url)
+        moved = Instance(self.path, replace(self.settings, public_url=public_url))
+        moved._write_settings()
+        return moved
 
     @property
     def ledger_path(self) -> Path:
@@ -209,6 +218,14 @@ class Instance:
             return path.read_bytes()
         except OSError as error:
             raise _damaged(path, error.strerror or str(error)) from error
+
+
+def _check_public_url(url: str) -> None:
+    if not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*[^/?#\s])?", url):
+        raise InstanceError(
+            f"public_url {url!r} is not like https://host/prefix (no closing slash)",
+            f"public_url {url!r} 应形如 https://主机/前缀（结尾不带斜杠）",
+        )
 
 
 def private_pem(key: Ed25519PrivateKey) -> bytes:

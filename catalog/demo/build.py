@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import secrets
+import shlex
 import shutil
 import sqlite3
 from contextlib import closing
@@ -28,7 +29,8 @@ from ingest.batches import ledger_recorder
 from ingest.load import Loader
 from ingest.mapping import packaged_mappings
 from ingest.readers import open_source
-from ingest.schema import put_agencies, tables_of
+from ingest.schema import put_agencies
+from ingest.tables import tables_of
 from ledger import Instance, Ledger, Settings
 from ledger.instance import private_pem, write_private
 from ledger.log import canonical
@@ -62,11 +64,12 @@ def create(directory: Path, public_url: str) -> None:
     building = directory.with_name(directory.name + ".building")
     shutil.rmtree(building, ignore_errors=True)
     try:
+        building.parent.mkdir(parents=True, exist_ok=True)
         _fill(building, public_url)
         if directory.exists():
             directory.rmdir()
         building.rename(directory)
-    except OSError as error:
+    except PermissionError as error:
         raise UsageError(
             f"the demonstration cannot be written to {directory} ({error.strerror}); choose a folder you may write",
             f"无法在 {directory} 建立演示实例（{error.strerror}）；请选择有写权限的目录",
@@ -75,22 +78,12 @@ def create(directory: Path, public_url: str) -> None:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def check_address(instance: Instance, address: str) -> None:
-    """Raise unless the demonstration was made for ``address``: signatures cover the address.
+def greeting(instance: Instance, program: str) -> str:
+    """What is printed when the demonstration is ready: address, sign-ins, two lines that work as they stand.
 
-    Raises:
-        UsageError: it was made for another.
+    Args:
+        program: how to call ``liandong`` from the caller's folder.
     """
-    made_for = instance.settings.public_url
-    if made_for != address:
-        raise UsageError(
-            f"this demonstration was made for {made_for}; start it there, or give another folder for {address}",
-            f"该演示实例是为 {made_for} 建立的；请用该地址启动，或为 {address} 另建目录",
-        )
-
-
-def greeting(instance: Instance) -> str:
-    """What is printed when the demonstration is ready: address, sign-ins, two lines that work as they stand."""
     credentials = json.loads((instance.path / _CREDENTIALS).read_text(encoding="utf-8"))
     url = instance.settings.public_url
     key = instance.path / _SYSTEM_KEY
@@ -104,7 +97,7 @@ def greeting(instance: Instance) -> str:
 
   curl -s -H 'Authorization: Bearer {credentials["token"]}' '{url}{_SAMPLE}'
 
-  liandong query --key {key} '{url}{_SAMPLE}'
+  {shlex.quote(program)} query --key {shlex.quote(str(key))} '{url}{_SAMPLE}'
 
   其他口令 other passwords: {instance.path / _CREDENTIALS}    停止 stop: Ctrl+C
 """

@@ -1,0 +1,390 @@
+"""What the pages of a table and of a row show: columns, cells, conditions, counts by value, links. Pure.
+
+Datasette answers the query; this module says in the reader's language what was asked and what came back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from catalog.i18n import choose, gettext
+from catalog.titles import BATCH, NOTE, ROW_ID, ColumnText, TableText, code_meaning
+from ingest.label import Label
+
+#: So many columns are shown of a row where there is little room.
+_LISTED_FIRST = 6
+_COUNTED = {("directory", "resources"): ("category", "sharing_class", "provider", "update_cycle", "openness")}
+_ASIDE = frozenset({ROW_ID, BATCH, NOTE})
+#: What a new query, another page or another order does not take along.
+_PLACE = ("_next",)
+_FORM = ("_filter_column", "_filter_op", "_filter_value")
+
+
+def say(label: Label | None) -> str:
+    """A label in the reader's language."""
+    return choose(label.zh, label.en) if label is not None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A value as it is shown. ``kind``: empty, text, number, date, time, list or url; ``note``: what a code means."""
+
+    kind: str
+    text: str = ""
+    note: str = ""
+    items: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnView:
+    """One column of a page. ``minor``: left out where there is little room; ``sorted``: "", asc or desc."""
+
+    text: ColumnText
+    lead: bool = False
+    minor: bool = False
+    sorted: str = ""
+    sort_url: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.text.name
+
+    @property
+    def title(self) -> str:
+        return say(self.text.title)
+
+    @property
+    def about(self) -> str:
+        return say(self.text.about)
+
+    def cell(self, value: object) -> Cell:
+        """A value of this column as it is shown."""
+        return show(self.text, value)
+
+
+def show(column: ColumnText, value: object) -> Cell:
+    """A stored value as it is shown: never translated, a code's meaning stands beside it."""
+    if value is None or value == "":
+        return Cell("empty")
+    text = str(value)
+    if column.type == "list":
+        items = _items(text)
+        return Cell("list", choose("、", ", ").join(items), items=items)
+    if column.type in ("integer", "decimal") or type(value) in (int, float):
+        return Cell("number", text)
+    if column.type == "date":
+        return Cell("date", text)
+    if column.type == "datetime":
+        return Cell("time", _clock(text))
+    if column.type == "url" and text.startswith(("https://", "http://")):
+        return Cell("url", text)
+    meaning = say(code_meaning(column.codes, value))
+    return Cell("text", text, meaning if meaning != text else "")
+
+
+def _items(text: str) -> tuple[str, ...]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return (text,)
+    return tuple(map(str, value)) if isinstance(value, list) else (text,)
+
+
+def _clock(text: str) -> str:
+    """``2026-01-09T08:50:00+08:00`` as the county's clock shows it; any other form as it stands."""
+    if len(text) == 25 and text.endswith("+08:00"):
+        return f"{text[:10]} {text[11:16]}" + ("" if text[16:19] == ":00" else text[16:19])
+    return text
+
+
+# -- addresses --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A path and its query, from which others follow."""
+
+    path: str
+    args: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, path: str, query_string: str) -> Address:
+        return cls(path, tuple(parse_qsl(query_string, keep_blank_values=True)))
+
+    def without(self, *names: str, pair: tuple[str, str] | None = None) -> Address:
+        """Without the arguments of these names, and without one argument of this name and value."""
+        kept = [arg for arg in self.args if arg[0] not in names and arg != pair]
+        return Address(self.path, tuple(kept))
+
+    def having(self, *args: tuple[str, str]) -> Address:
+        return Address(self.path, self.args + args)
+
+    def as_format(self, name: str) -> Address:
+        return Address(f"{self.path}.{name}", self.args)
+
+    def __str__(self) -> str:
+        return f"{self.path}?{urlencode(self.args)}" if self.args else self.path
+
+
+def on_this_site(url: str) -> str:
+    """Datasette's absolute URL without scheme and host, which it takes from the request and we do not believe."""
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+# -- conditions -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A comparison that the form offers; ``value`` as Datasette's forms send it."""
+
+    value: str
+    title: str
+
+
+def operators() -> list[Operator]:
+    """The comparisons, in the reader's language."""
+    return [
+        Operator("exact", gettext("is")),
+        Operator("contains", gettext("contains")),
+        Operator("startswith", gettext("begins with")),
+        Operator("endswith", gettext("ends with")),
+        Operator("not", gettext("is not")),
+        Operator("notcontains", gettext("does not contain")),
+        Operator("gt", gettext("is greater or later than")),
+        Operator("gte", gettext("is at least, or not before")),
+        Operator("lt", gettext("is less or earlier than")),
+        Operator("lte", gettext("is at most, or not after")),
+        Operator("isblank__1", gettext("is empty")),
+        Operator("notblank__1", gettext("is not empty")),
+    ]
+
+
+def _operator_titles() -> dict[str, str]:
+    named = {operator.value.partition("__")[0]: operator.title for operator in operators()}
+    empty, not_empty = named["isblank"], named["notblank"]
+    return {**named, "isnull": empty, "notnull": not_empty, "arraycontains": gettext("has the item")}
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition of the query at hand, and the address of the query without it."""
+
+    column: str
+    operator: str
+    value: str
+    remove_url: str
+
+
+_NO_VALUE = frozenset({"isblank", "notblank", "isnull", "notnull"})
+
+
+def conditions(table: TableText, address: Address) -> list[Condition]:
+    """The conditions in an address, by Datasette's rules for arguments."""
+    titles = _operator_titles()
+    found = []
+    for name, value in address.args:
+        if name.startswith("_") and "__" not in name:
+            continue
+        column, _, lookup = name.rpartition("__") if "__" in name else (name, "", "exact")
+        text = table.column(column)
+        shown = say(code_meaning(text.codes, value))
+        found.append(
+            Condition(
+                say(text.title),
+                titles.get(lookup, lookup),
+                "" if lookup in _NO_VALUE else f"{value} {shown}" if shown and shown != value else value,
+                str(address.without(*_PLACE, pair=(name, value))),
+            )
+        )
+    return found
+
+
+# -- counts by value --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FacetValue:
+    """How many rows have a value; ``url`` asks for them, or takes the condition away where it is ``selected``."""
+
+    text: str
+    note: str
+    count: int
+    url: str
+    selected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """The counts of one column."""
+
+    title: str
+    values: list[FacetValue]
+    remove_url: str
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A named address."""
+
+    title: str
+    url: str
+
+
+# -- the page ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TablePage:
+    """What table.html and row.html ask about their table.
+
+    Attributes:
+        address: of the table with the query at hand.
+        facts: provider, sharing class, decision and the like, from the register.
+    """
+
+    text: TableText
+    address: Address
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        return say(self.text.title)
+
+    @property
+    def about(self) -> str:
+        return say(self.text.about)
+
+    @property
+    def path(self) -> str:
+        return self.address.path
+
+    def row_title(self, row: Mapping[str, Any]) -> str:
+        """What people call a row: its document number, its name; else its number in the table."""
+        value = row.get(self.text.lead) if self.text.lead else None
+        return str(value) if value not in (None, "") else gettext("Row %(number)s") % {"number": row.get(ROW_ID, "")}
+
+    def columns(self, names: Sequence[str], sort: str | None = None, sort_desc: str | None = None) -> list[ColumnView]:
+        """The columns of the list: the one by which rows are known first; what is ours is left aside."""
+        lead = self.text.lead if self.text.lead in names else None
+        order = [lead] if lead else []
+        order += [name for name in names if name != lead and name not in _ASIDE]
+        return [
+            ColumnView(
+                self.text.column(name),
+                lead=name == lead,
+                minor=position >= _LISTED_FIRST,
+                sorted="asc" if name == sort else "desc" if name == sort_desc else "",
+                sort_url=self._sort_url(name, sort),
+            )
+            for position, name in enumerate(order)
+        ]
+
+    def all_columns(self, names: Sequence[str]) -> list[ColumnView]:
+        """Every column, the system's own last."""
+        own = [name for name in names if name in _ASIDE]
+        return [ColumnView(self.text.column(name)) for name in [*(n for n in names if n not in _ASIDE), *own]]
+
+    def _sort_url(self, name: str, sort: str | None) -> str:
+        if self.text.column(name).private:
+            return ""
+        key = "_sort_desc" if name == sort else "_sort"
+        return str(self.address.without("_sort", "_sort_desc", *_PLACE).having((key, name)))
+
+    def askable(self, names: Iterable[str]) -> list[ColumnView]:
+        """The columns that the form offers: not those whose values must not stand in an address."""
+        texts = (self.text.column(name) for name in names if name not in _ASIDE)
+        return [ColumnView(text) for text in texts if not text.private]
+
+    def withheld(self, names: Iterable[str]) -> list[str]:
+        """Titles of the columns that the form does not offer because of what is in them."""
+        texts = (self.text.column(name) for name in names)
+        return [say(text.title) for text in texts if text.private]
+
+    @property
+    def operators(self) -> list[Operator]:
+        return operators()
+
+    @property
+    def conditions(self) -> list[Condition]:
+        return conditions(self.text, self.address)
+
+    @property
+    def kept_args(self) -> list[tuple[str, str]]:
+        """What the form sends along unseen: conditions so far and counts by value."""
+        return list(self.address.without("_sort", "_sort_desc", "_sort_by_desc", *_FORM, *_PLACE).args)
+
+    @property
+    def first_url(self) -> str:
+        """The first page of the query, if the page at hand is a later one."""
+        return str(self.address.without(*_PLACE)) if any(name in _PLACE for name, _ in self.address.args) else ""
+
+    @property
+    def all_url(self) -> str:
+        """The table without any condition."""
+        return self.address.path
+
+    def next_url(self, url: str | None) -> str:
+        return on_this_site(url) if url else ""
+
+    @property
+    def json_url(self) -> str:
+        return str(self.address.as_format("json"))
+
+    @property
+    def csv_url(self) -> str:
+        """The whole query (as many rows as one answer may hold) as a file for a spreadsheet."""
+        facets = [name for name, _ in self.address.args if name.startswith("_facet")]
+        address = self.address.without("_size", "_dl", *facets, *_PLACE)
+        return str(address.having(("_size", "max"), ("_dl", "1")).as_format("csv"))
+
+    def facets(self, results: Iterable[Mapping[str, Any]]) -> list[Facet]:
+        """Datasette's facets in the reader's language."""
+        return [
+            Facet(
+                say(self.text.column(str(result["name"])).title),
+                [self._facet_value(str(result["name"]), value) for value in result["results"]],
+                on_this_site(result["toggle_url"]),
+                bool(result["truncated"]),
+            )
+            for result in results
+        ]
+
+    def _facet_value(self, column: str, value: Mapping[str, Any]) -> FacetValue:
+        text = self.text.column(column)
+        meaning = say(code_meaning(text.codes, value["value"]))
+        shown = str(value["value"])
+        return FacetValue(
+            shown,
+            meaning if meaning != shown else "",
+            value["count"],
+            on_this_site(value["toggle_url"]),
+            bool(value["selected"]),
+        )
+
+    @property
+    def facet_links(self) -> list[Link]:
+        """Counts by value that could be asked for and were not."""
+        counted = _COUNTED.get((self.text.database, self.text.name))
+        texts: list[ColumnText] = (
+            [self.text.column(name) for name in counted]
+            if counted
+            else [text for text in self.text.columns.values() if text.countable]
+        )
+        links = []
+        for text in texts:
+            arg = ("_facet_array" if text.type == "list" else "_facet", text.name)
+            if arg not in self.address.args:
+                links.append(Link(say(text.title), str(self.address.without(*_PLACE).having(arg))))
+        return links
+
+
+def sharing_class(value: str) -> str:
+    """A sharing class in the reader's language."""
+    return say(code_meaning("sharing_class", value)) or value

@@ -1,0 +1,78 @@
+"""Addresses: what is on the list exists, everything else does not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalog.routes import ROUTES, Access, match
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name", "resource", "format"),
+    [
+        ("GET", "/", "home", "home", "html"),
+        ("GET", "/directory", "database", "directory", "html"),
+        ("GET", "/directory.json", "database", "directory", "json"),
+        ("GET", "/directory/resources", "table", "directory/resources", "html"),
+        ("HEAD", "/directory/resources.json", "table", "directory/resources", "json"),
+        ("GET", "/work/penalties.csv", "table", "work/penalties", "csv"),
+        ("GET", "/work/penalties/12", "row", "work/penalties", "html"),
+        ("GET", "/work/penalties/12.json", "row", "work/penalties", "json"),
+        ("GET", "/log/receipt/0", "receipt", "receipt", "html"),
+        ("POST", "/sign-in", "sign-in", "sign-in", "html"),
+    ],
+)
+def test_known_addresses_have_their_route(method: str, path: str, name: str, resource: str, format: str) -> None:
+    found = match(method, path)
+    assert found is not None
+    assert (found.route.name, found.resource, found.format) == (name, resource, format)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/directory/resources"),
+        ("POST", "/directory/resources/-/insert"),
+        ("GET", "/directory/resources/-/autocomplete"),
+        ("GET", "/directory.db"),
+        ("GET", "/directory/-/query"),
+        ("GET", "/directory/-/query.json"),
+        ("GET", "/directory/_rows.json"),
+        ("GET", "/directory/_batches"),
+        ("GET", "/ledger.db"),
+        ("GET", "/ledger/entries.json"),
+        ("GET", "/identity/tokens.json"),
+        ("GET", "/_internal/catalog_tables.json"),
+        ("GET", "/-/config.json"),
+        ("GET", "/-/versions"),
+        ("GET", "/-/permissions"),
+        ("GET", "/work/penalties/1.blob"),
+        ("GET", "/work%2fpenalties.json"),
+        ("GET", "/work/penalties%2ejson"),
+        ("GET", "//work/penalties.json"),
+        ("GET", "/work/penalties.json/"),
+        ("GET", "/work/../identity.db"),
+        ("GET", "/Work/penalties.json"),
+        ("GET", "/work/PENALTIES.json"),
+        ("GET", "/work/penalties.JSON"),
+        ("GET", "/log/receipt/007"),
+        ("GET", "/log/receipt/-1"),
+        ("OPTIONS", "/"),
+        ("PUT", "/sign-in"),
+    ],
+)
+def test_what_is_not_on_the_list_does_not_exist(method: str, path: str) -> None:
+    assert match(method, path) is None
+
+
+@given(st.text(max_size=60))
+def test_any_path_matches_or_not_without_an_exception(path: str) -> None:
+    found = match("GET", path)
+    assert found is None or found.route in ROUTES
+
+
+def test_only_what_shows_nothing_of_the_catalog_is_public() -> None:
+    public = {route.name for route in ROUTES if route.access is Access.PUBLIC}
+    assert public == {"static", "favicon", "sign-in", "language", "checkpoint", "vkey"}

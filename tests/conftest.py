@@ -1,0 +1,157 @@
+"""Shared fixtures: demonstration instances, and services over them in this process and in processes of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from hypothesis import HealthCheck, settings
+
+from catalog.demo import build as demo_build
+from catalog.plugin import build
+from catalog.service import Service
+from ledger import Instance
+
+# Generous and without deadlines: tests say what is true, never how fast (speed is in bench/).
+settings.register_profile("liandong", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("liandong")
+
+IN_PROCESS_URL = "http://catalog.test"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A demonstration that answers at ``url``, and what its users hold."""
+
+    url: str
+    instance: Instance
+    token: str
+    passwords: dict[str, str]
+
+    @property
+    def key_file(self) -> Path:
+        return self.instance.path / "demo" / f"{demo_build.SYSTEM}-sys.key.pem"
+
+
+def credentials(instance: Instance) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads((instance.path / "demo/credentials.json").read_text(encoding="utf-8"))
+    return value
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def liandong(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command as a person would, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "catalog", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        **options,
+    )
+
+
+@pytest.fixture(scope="session")
+def demo_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One demonstration, made once; tests work on copies."""
+    folder = tmp_path_factory.mktemp("template") / "demo"
+    demo_build.create(folder, IN_PROCESS_URL)
+    return folder
+
+
+@pytest.fixture
+def demo(demo_template: Path, tmp_path: Path) -> Instance:
+    """A fresh copy of the demonstration."""
+    folder = tmp_path / "demo"
+    shutil.copytree(demo_template, folder)
+    return Instance.open(folder)
+
+
+@dataclass
+class InProcess:
+    """The whole application in this process, asked through ASGI."""
+
+    service: Service
+    client: httpx2.AsyncClient
+    token: str
+    passwords: dict[str, str]
+
+    def bearer(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.token}"}
+
+    def entries(self) -> list[dict[str, Any]]:
+        """All entries, oldest first."""
+        return self.service.ledger.newest(10_000)[::-1]
+
+    async def sign_in(self, login: str) -> dict[str, str]:
+        """A session cookie's header for an officer."""
+        response = await self.client.post("/sign-in", data={"login": login, "password": self.passwords[login]})
+        assert response.status_code == 302, response.text
+        return {"cookie": response.headers["set-cookie"].partition(";")[0], "accept": "text/html"}
+
+
+@contextlib.asynccontextmanager
+async def in_process(instance: Instance):  # type: ignore[no-untyped-def]
+    """The application of ``instance`` with an ASGI client; closes both."""
+    service = Service.open(instance)
+    try:
+        datasette = build(service)
+        await datasette.invoke_startup()
+        transport = httpx2.ASGITransport(app=datasette.app(), raise_app_exceptions=True)
+        async with httpx2.AsyncClient(transport=transport, base_url=instance.settings.public_url) as client:
+            secrets = credentials(instance)
+            yield InProcess(service, client, secrets["token"], secrets["passwords"])
+        datasette.close()
+    finally:
+        service.close()
+
+
+@contextlib.contextmanager
+def serving(instance: Instance) -> Iterator[Running]:
+    """``liandong serve`` in a process of its own, over real HTTP on loopback."""
+    port = free_port()
+    instance = instance.move_to(f"http://127.0.0.1:{port}")
+    log = instance.path.parent / f"serve-{port}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "catalog", "serve", "-i", str(instance.path), "--port", str(port)],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        try:
+            while "serving" not in log.read_text(encoding="utf-8"):
+                assert process.poll() is None, log.read_text(encoding="utf-8")
+                time.sleep(0.05)
+            secrets = credentials(instance)
+            yield Running(instance.settings.public_url, instance, secrets["token"], secrets["passwords"])
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def running(demo_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A served demonstration, shared by a module's tests."""
+    folder = tmp_path_factory.mktemp("served") / "demo"
+    shutil.copytree(demo_template, folder)
+    with serving(Instance.open(folder)) as served:
+        yield served
