@@ -27,7 +27,7 @@ port_option = click.option(
 @click.group()
 @click.version_option(version("liandong"), prog_name="liandong")
 def main() -> None:
-    """Data-sharing catalog and audit ledger. 行政执法数据共享目录与审计台账。"""
+    """行政执法数据共享目录与审计台账。 Data-sharing catalog and audit ledger."""
 
 
 main.add_command(ledger)
@@ -41,7 +41,7 @@ main.add_command(ingest)
 @click.option("--create-only", is_flag=True, help="Make the instance and do not serve it. 只建立，不启动服务。")
 @bilingual_errors
 def demo(directory: Path, host: str, port: int, create_only: bool) -> None:
-    """Create (once) and serve a demonstration of an invented county. 建立并启动演示实例。"""
+    """建立并启动演示实例。 Create (once) and serve a demonstration of an invented county."""
     listener = None if create_only else listen(host, port)
     try:
         if demo_build.exists(directory):
@@ -65,7 +65,7 @@ def demo(directory: Path, host: str, port: int, create_only: bool) -> None:
 @port_option
 @bilingual_errors
 def serve(instance: Path, host: str, port: int) -> None:
-    """Serve an instance. 启动服务。"""
+    """启动服务。 Serve an instance."""
     opened = Instance.open(instance)
     listener = listen(host, port)
     address = opened.settings.public_url
@@ -92,7 +92,7 @@ def serve(instance: Path, host: str, port: int) -> None:
 @click.option("--vkey", help="The log's verifier key: check the receipt at once. 台账验证公钥，用于当场核验回执。")
 @bilingual_errors
 def query(url: str, key_file: Path, receipts: Path, vkey: str | None) -> None:
-    """Query URL, signed (RFC 9421); print the answer, keep the receipt. 签名查询并保存回执。"""
+    """签名查询并保存回执。 Query URL, signed (RFC 9421); print the answer, keep the receipt."""
     verifier = VerifierKey.parse(vkey) if vkey else None
     asked = client.query(url, client.load_key(key_file))
     saved = client.save(asked, receipts)
@@ -117,7 +117,7 @@ def query(url: str, key_file: Path, receipts: Path, vkey: str | None) -> None:
 )
 @bilingual_errors
 def init(directory: Path, county: str, county_en: str, origin: str, public_url: str) -> None:
-    """Make a new instance folder. 新建实例目录。"""
+    """新建实例目录。 Make a new instance folder."""
     instance = create_instance(directory, Settings(origin, county, county_en or county, public_url, demo=False))
     click.echo(f"已建立实例 created the instance in {directory}")
     click.echo("台账验证公钥，请交两家监督机构保存 the log's verifier key, for both supervising offices to keep:")

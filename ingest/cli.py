@@ -27,7 +27,7 @@ from ledger.instance import Instance
 
 @click.group(cls=cast("type[click.Group]", DefaultGroup), default="load")
 def ingest() -> None:
-    """Load agencies' files into the catalog. 将各机关的文件导入目录。
+    """将各机关的文件导入目录。 Load agencies' files into the catalog.
 
     `liandong ingest FILE…` is short for `liandong ingest load FILE…`.
     """
@@ -63,7 +63,7 @@ def load(
     delimiter: str | None,
     encoding: str | None,
 ) -> None:
-    """Load each FILE as one batch: one transaction, one ledger entry. 每个文件作为一批导入。
+    """每个文件作为一批导入。 Load each FILE as one batch: one transaction, one ledger entry.
 
     A file with problem rows is refused whole (exit code 1) unless --set-aside is given. The same file again changes
     nothing. 有问题行的文件整批不收（退出码 1），除非加 --set-aside；重复导入同一文件不产生任何变化。
@@ -91,7 +91,7 @@ def load(
 
 @ingest.command()
 def mappings() -> None:
-    """List the known mappings. 列出可用的映射。"""
+    """列出可用的映射。 List the known mappings."""
     for mapping in packaged_mappings().values():
         click.echo(
             f"{mapping.name} → {mapping.database}.{mapping.table}：{mapping.title.zh} {mapping.title.en} "
