@@ -50,7 +50,7 @@ def bilingual_errors(function: Callable[P, R]) -> Callable[P, R]:
 
 @click.group()
 def ledger() -> None:
-    """Verify and read the ledger. 核验和读取台账。"""
+    """核验和读取台账。 Verify and read the ledger."""
 
 
 @ledger.command()
@@ -59,11 +59,10 @@ def ledger() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON. 以 JSON 输出结论。")
 @bilingual_errors
 def verify(instance: Path, vkey: str | None, as_json: bool) -> None:
-    """Re-read every entry: exit 0 if all holds, 1 naming the first bad entry. 逐条重读并核验。"""
-    opened = Instance.open(instance)
-    key = VerifierKey.parse(vkey) if vkey else opened.verifier_key()
+    """逐条重读并核验。 Re-read every entry: exit 0 if all holds, 1 naming the first bad entry."""
     try:
-        verdict = _verify_with_progress(opened, key)
+        opened = Instance.open(instance)
+        verdict = _verify_with_progress(opened, VerifierKey.parse(vkey) if vkey else opened.verifier_key())
     except BilingualError as error:
         if as_json:
             click.echo(json.dumps({"ok": False, "error": type(error).__name__, "en": error.en, "zh": error.zh}))
@@ -99,7 +98,7 @@ def _verify_with_progress(instance: Instance, key: VerifierKey) -> Verdict:
 @instance_option
 @bilingual_errors
 def vkey(instance: Path) -> None:
-    """Print the log's verifier key. 输出台账的验证公钥。"""
+    """输出台账的验证公钥。 Print the log's verifier key."""
     click.echo(str(Instance.open(instance).verifier_key()))
 
 
@@ -108,7 +107,7 @@ def vkey(instance: Path) -> None:
 @instance_option
 @bilingual_errors
 def prove(seq: int, instance: Path) -> None:
-    """Print the receipt of entry SEQ, without openings. 输出第 SEQ 条的回执（不含开启值）。"""
+    """输出第 SEQ 条的回执（不含开启值）。 Print the receipt of entry SEQ, without openings."""
     with Instance.open(instance).ledger() as opened:
         receipt = opened.receipt(seq, with_openings=False)
     click.echo(json.dumps(receipt.to_json(), ensure_ascii=False, indent=1))
@@ -119,7 +118,7 @@ def prove(seq: int, instance: Path) -> None:
 @click.option("--vkey", required=True, help="The log's verifier key. 台账的验证公钥。")
 @bilingual_errors
 def check_receipt(file: Path, vkey: str) -> None:
-    """Check a receipt offline. 离线核验回执。"""
+    """离线核验回执。 Check a receipt offline."""
     entry = _read_receipt(file).verify(VerifierKey.parse(vkey))
     click.echo(f"完好 OK：{entry['log']} 第 {entry['seq']} 条 entry {entry['seq']}，{entry['kind']}，{entry['t']}")
 

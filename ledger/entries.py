@@ -258,9 +258,9 @@ def check_entry(entry: Mapping[str, Any]) -> None:
     kind = KINDS.get((name, version))
     if kind is None:
         raise VersionTooNewError(
-            f"kind {name!r} version {version} is unknown to this program: "
+            f"kind {_short(name)} version {_short(version)} is unknown to this program: "
             "it is too old for this log, install the newer version",
-            f"本程序不认识种类 {name!r} 第 {version} 版：程序版本过旧，请安装新版本",
+            f"本程序不认识种类 {_short(name)} 第 {_short(version)} 版：程序版本过旧，请安装新版本",
         )
     check_fields(kind, {key: value for key, value in entry.items() if key not in _CHAIN})
     _check_chain_fields(kind, entry)

@@ -81,7 +81,7 @@ class Sequencer:
         self._queue: list[_Waiting] = []  # guarded by _queue_lock
         self._queue_lock = threading.Lock()
         self._commit_lock = threading.Lock()  # held by the leader; owns _store, _head and _frontier
-        self._head: Head = EMPTY_HEAD
+        self._head: Head | None = None  # None: not read yet, or not to be trusted
         self._frontier = Frontier()
         # One thread serves every asyncio caller; threads that append for themselves lead their own commits.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="ledger-sequencer")
@@ -139,23 +139,21 @@ class Sequencer:
         if not group:
             return
         try:
-            done = self._write(group)
-        except sqlite3.Error as error:
-            self._fail(group, unavailable(self._store.path, error))
-        except BaseException as error:
-            # A bug or an interrupt must not leave callers waiting for ever; it goes on up after they are told.
-            self._fail(group, error)
-            raise
-        else:
-            for waiting, outcome in done:
+            for waiting, outcome in self._write(group):
                 if isinstance(outcome, Appended):
                     waiting.result.set_result(outcome)
                 else:
                     waiting.result.set_exception(outcome)
+        except sqlite3.Error as error:
+            self._fail(group, unavailable(self._store.path, error))
+        except BaseException as error:
+            # A bug or an interrupt must not leave callers waiting for ever; it goes on up after they are told. An
+            # interrupt is this thread's alone, and it may have struck after the commit.
+            self._fail(group, error if isinstance(error, Exception) else _interrupted())
+            raise
 
     def _fail(self, group: Sequence[_Waiting], error: BaseException) -> None:
-        self._head = EMPTY_HEAD  # read it anew: what the failed transaction left is not to be trusted
-        self._frontier = Frontier()
+        self._head = None  # read it anew: what the failed transaction left is not to be trusted
         try:
             self._store.rollback()
         except sqlite3.Error:
@@ -200,7 +198,7 @@ class Sequencer:
     def _current_head(self) -> tuple[Head, Frontier]:
         """The head, read under the write lock, and its frontier: cached unless another process appended."""
         head = self._store.head()
-        if head.seq == self._head.seq and head.hash == self._head.hash:
+        if self._head is not None and (head.seq, head.hash) == (self._head.seq, self._head.hash):
             return head, self._frontier.copy()
         frontier = Frontier.load(head.size, self._store)
         self._check_signed(head, frontier)
@@ -249,6 +247,13 @@ class Sequencer:
                 f"条目长 {len(entry)} 字节，上限为 {canonical.MAX_ENTRY_BYTES}；请把长内容放入事项或附件",
             )
         return entry
+
+
+def _interrupted() -> LedgerUnavailableError:
+    return LedgerUnavailableError(
+        "the ledger was interrupted while it wrote; see whether the entry is there before you repeat it",
+        "台账写入时被中断；重试之前请先查看该条目是否已在",
+    )
 
 
 def _timestamp(now: datetime, head: Head) -> str:

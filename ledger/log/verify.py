@@ -46,6 +46,8 @@ _HINDRANCES = frozenset(
 
 CheckEntry = Callable[[dict[str, Any]], None]
 Progress = Callable[[int], None]
+# Python's module cannot decode SQLite's message where that quotes damaged text of the schema.
+_READ_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def _snapshot(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         db = _connect(path)
         yield db
-    except sqlite3.Error as error:
+    except _READ_ERRORS as error:
         raise _unreadable(path, error) from error
     finally:
         if db is not None:
@@ -264,7 +266,7 @@ def _entries(db: sqlite3.Connection) -> Iterator[tuple[int, object, object]]:
         for row in db.execute("SELECT seq, entry, hash FROM entries ORDER BY seq"):
             seq = row[0]
             yield row
-    except sqlite3.Error as error:
+    except _READ_ERRORS as error:
         if _hinders(error):
             raise
         raise _bad(
@@ -384,16 +386,16 @@ def _short(value: object) -> str:
     return shown if len(shown) <= 100 else shown[:97] + "…"
 
 
-def _code(error: sqlite3.Error) -> int:
+def _code(error: Exception) -> int:
     """SQLite's primary result code; errors that Python's module raises itself have none."""
     return (getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_ERROR) & 0xFF
 
 
-def _hinders(error: sqlite3.Error) -> bool:
+def _hinders(error: Exception) -> bool:
     return _code(error) in _HINDRANCES
 
 
-def _unreadable(path: Path, error: sqlite3.Error) -> LedgerError:
+def _unreadable(path: Path, error: Exception) -> LedgerError:
     if _hinders(error):
         return InstanceError(
             f"{path} cannot be read now ({error}); see that it exists, that you may read it and that no other program "
