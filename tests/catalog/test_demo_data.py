@@ -313,7 +313,7 @@ def test_every_agency_has_its_own_system_and_separate_people_who_answer_and_who_
 
 
 def test_the_county_says_in_both_languages_that_it_is_invented() -> None:
-    assert COUNTY["county"]["zh"] == "示范县"
+    assert COUNTY["county"]["zh"] == "示范县（演示）"
     assert COUNTY["origin"].split("/")[0].endswith(".example")
     assert "虚构" in COUNTY["notice"]["zh"]
     assert "invented" in COUNTY["notice"]["en"]
