@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -18,6 +19,11 @@ from ingest.label import Label
 #: So many columns are shown of a row where there is little room.
 _LISTED_FIRST = 6
 _COUNTED = {("directory", "resources"): ("category", "sharing_class", "provider", "update_cycle", "openness")}
+#: The columns that are read first where the order of the source is another.
+_READ_FIRST = {
+    ("directory", "resources"): ("name", "provider", "category", "sharing_class", "update_cycle", "channel", "summary")
+}
+_KINDS = {"integer": "number", "decimal": "number", "date": "date", "url": "url"}
 _ASIDE = frozenset({ROW_ID, BATCH, NOTE})
 #: What a new query, another page or another order does not take along.
 _PLACE = ("_next",)
@@ -27,6 +33,11 @@ _FORM = ("_filter_column", "_filter_op", "_filter_value")
 def say(label: Label | None) -> str:
     """A label in the reader's language."""
     return choose(label.zh, label.en) if label is not None else ""
+
+
+def sentence(text: str) -> str:
+    """``text`` with a capital at its beginning, as it stands alone on a page."""
+    return text[:1].upper() + text[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +55,21 @@ class ColumnView:
     """One column of a page. ``minor``: left out where there is little room; ``sorted``: "", asc or desc."""
 
     text: ColumnText
+    title: str
+    about: str
     lead: bool = False
     minor: bool = False
     sorted: str = ""
     sort_url: str = ""
 
+    @classmethod
+    def of(cls, text: ColumnText, **more: Any) -> ColumnView:
+        """A column with its title and meaning in the reader's language: said once, shown in every row."""
+        return cls(text, say(text.title), say(text.about), **more)
+
     @property
     def name(self) -> str:
         return self.text.name
-
-    @property
-    def title(self) -> str:
-        return say(self.text.title)
-
-    @property
-    def about(self) -> str:
-        return say(self.text.about)
 
     def cell(self, value: object) -> Cell:
         """A value of this column as it is shown."""
@@ -73,17 +83,14 @@ def show(column: ColumnText, value: object) -> Cell:
     text = str(value)
     if column.type == "list":
         items = _items(text)
-        return Cell("list", choose("、", ", ").join(items), items=items)
-    if column.type in ("integer", "decimal") or type(value) in (int, float):
-        return Cell("number", text)
-    if column.type == "date":
-        return Cell("date", text)
+        return Cell("list", "、".join(items), items=items)
     if column.type == "datetime":
         return Cell("time", _clock(text))
-    if column.type == "url" and text.startswith(("https://", "http://")):
-        return Cell("url", text)
-    meaning = say(code_meaning(column.codes, value))
-    return Cell("text", text, meaning if meaning != text else "")
+    if column.type == "url" and not text.startswith(("https://", "http://")):
+        return Cell("text", text)
+    meaning = say(code_meaning(column.codes, value)) if column.codes else ""
+    kind = "number" if type(value) in (int, float) else _KINDS.get(column.type, "text")
+    return Cell(kind, text, meaning if meaning != text else "")
 
 
 def _items(text: str) -> tuple[str, ...]:
@@ -99,6 +106,16 @@ def _clock(text: str) -> str:
     if len(text) == 25 and text.endswith("+08:00"):
         return f"{text[:10]} {text[11:16]}" + ("" if text[16:19] == ":00" else text[16:19])
     return text
+
+
+def clock(moment: datetime) -> str:
+    """An aware time as the county's clock shows it (UTC+8, no daylight saving): ``2026-11-23 10:03:04``."""
+    return moment.astimezone(timezone(timedelta(hours=8))).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def local_time(t: str) -> str:
+    """An entry's UTC time, ``2026-11-23T02:03:04.123Z``, as the county's clock shows it."""
+    return clock(datetime.fromisoformat(t))
 
 
 # -- addresses --------------------------------------------------------------------------------------------------------
@@ -173,11 +190,12 @@ def _operator_titles() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition of the query at hand, and the address of the query without it."""
+    """One condition of the query at hand, and the address of the query without it; ``note``: what a code means."""
 
     column: str
     operator: str
     value: str
+    note: str
     remove_url: str
 
 
@@ -193,12 +211,13 @@ def conditions(table: TableText, address: Address) -> list[Condition]:
             continue
         column, _, lookup = name.rpartition("__") if "__" in name else (name, "", "exact")
         text = table.column(column)
-        shown = say(code_meaning(text.codes, value))
+        meaning = say(code_meaning(text.codes, value))
         found.append(
             Condition(
                 say(text.title),
                 titles.get(lookup, lookup),
-                "" if lookup in _NO_VALUE else f"{value} {shown}" if shown and shown != value else value,
+                "" if lookup in _NO_VALUE else value,
+                meaning if meaning != value and lookup not in _NO_VALUE else "",
                 str(address.without(*_PLACE, pair=(name, value))),
             )
         )
@@ -267,16 +286,18 @@ class TablePage:
 
     def row_title(self, row: Mapping[str, Any]) -> str:
         """What people call a row: its document number, its name; else its number in the table."""
-        value = row.get(self.text.lead) if self.text.lead else None
-        return str(value) if value not in (None, "") else gettext("Row %(number)s") % {"number": row.get(ROW_ID, "")}
+        values = dict(row)
+        value = values.get(self.text.lead or "")
+        return str(value) if value not in (None, "") else gettext("Row %(number)s") % {"number": values[ROW_ID]}
 
     def columns(self, names: Sequence[str], sort: str | None = None, sort_desc: str | None = None) -> list[ColumnView]:
         """The columns of the list: the one by which rows are known first; what is ours is left aside."""
         lead = self.text.lead if self.text.lead in names else None
-        order = [lead] if lead else []
-        order += [name for name in names if name != lead and name not in _ASIDE]
+        first = _READ_FIRST.get((self.text.database, self.text.name), (lead,) if lead else ())
+        order = [name for name in first if name in names]
+        order += [name for name in names if name not in order and name not in _ASIDE]
         return [
-            ColumnView(
+            ColumnView.of(
                 self.text.column(name),
                 lead=name == lead,
                 minor=position >= _LISTED_FIRST,
@@ -289,7 +310,7 @@ class TablePage:
     def all_columns(self, names: Sequence[str]) -> list[ColumnView]:
         """Every column, the system's own last."""
         own = [name for name in names if name in _ASIDE]
-        return [ColumnView(self.text.column(name)) for name in [*(n for n in names if n not in _ASIDE), *own]]
+        return [ColumnView.of(self.text.column(name)) for name in [*(n for n in names if n not in _ASIDE), *own]]
 
     def _sort_url(self, name: str, sort: str | None) -> str:
         if self.text.column(name).private:
@@ -300,7 +321,7 @@ class TablePage:
     def askable(self, names: Iterable[str]) -> list[ColumnView]:
         """The columns that the form offers: not those whose values must not stand in an address."""
         texts = (self.text.column(name) for name in names if name not in _ASIDE)
-        return [ColumnView(text) for text in texts if not text.private]
+        return [ColumnView.of(text) for text in texts if not text.private]
 
     def withheld(self, names: Iterable[str]) -> list[str]:
         """Titles of the columns that the form does not offer because of what is in them."""
@@ -350,11 +371,16 @@ class TablePage:
             Facet(
                 say(self.text.column(str(result["name"])).title),
                 [self._facet_value(str(result["name"]), value) for value in result["results"]],
-                on_this_site(result["toggle_url"]),
+                self._from_first_page(result["toggle_url"]),
                 bool(result["truncated"]),
             )
             for result in results
         ]
+
+    @staticmethod
+    def _from_first_page(url: str) -> str:
+        parts = urlsplit(url)
+        return str(Address.of(parts.path, parts.query).without(*_PLACE))
 
     def _facet_value(self, column: str, value: Mapping[str, Any]) -> FacetValue:
         text = self.text.column(column)
@@ -364,7 +390,7 @@ class TablePage:
             shown,
             meaning if meaning != shown else "",
             value["count"],
-            on_this_site(value["toggle_url"]),
+            self._from_first_page(value["toggle_url"]),
             bool(value["selected"]),
         )
 

@@ -1,11 +1,11 @@
-"""The pages and answers that are ours: home, sign-in, own queries, ledger, receipts. Each takes what it needs and
-returns a response; deciding who may call it is the gate's (:mod:`catalog.routes`)."""
+"""The pages and answers that are ours: home, sign-in, own queries, ledger, receipts, errors; and what the templates of
+Datasette's own pages need of us. Deciding who may call them is the gate's (:mod:`catalog.routes`)."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from datetime import datetime, timedelta
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -13,13 +13,17 @@ from datasette import Response
 from datasette.utils import error_body
 from datasette.utils.asgi import Request
 
-from catalog import i18n
+from catalog import i18n, titles
 from catalog.authentication import SESSION_COOKIE, Credentials
 from catalog.errors import AuthenticationError, RequestError
+from catalog.i18n import gettext
 from catalog.identity import SESSION_HOURS
+from catalog.listing import clock, say
+from catalog.overview import Overview, agency_names
 from catalog.routes import match
 from catalog.service import Service
-from ledger import CATEGORIES, LedgerError
+from catalog.titles import Titles
+from ledger import CATEGORIES, BilingualError, LedgerError
 from ledger.entries import KINDS
 
 if TYPE_CHECKING:
@@ -27,70 +31,80 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 50
 
-#: Titles of the six categories. Source: 源政办发〔2021〕19号 二(四).
-CATEGORY_TITLES = {
-    "directory": ("执法信息资源目录", "Directories of enforcement information"),
-    "work": ("执法工作数据", "Work data"),
-    "dynamics": ("执法动态信息", "Enforcement dynamics"),
-    "monitoring": ("执法监控信息", "Monitoring information"),
-    "alerts": ("执法预警信息", "Alerts"),
-    "documents": ("执法文书档案", "Documents and files"),
-}
+
+# -- what every page needs --------------------------------------------------------------------------------------------
 
 
-def common_context(service: Service, request: Request | None) -> dict[str, Any]:
-    """What the base template needs on every page."""
+async def context(
+    datasette: Datasette,
+    service: Service,
+    request: Request | None,
+    *,
+    view_name: str | None = None,
+    database: str | None = None,
+    table: str | None = None,
+) -> dict[str, Any]:
+    """What the base template needs, and what Datasette's own pages need besides their data."""
+    names = _titles(service)
     settings = service.instance.settings
-    actor = request.actor if request is not None else None
-    return {
+    common: dict[str, Any] = {
         "county": i18n.choose(settings.county_zh, settings.county_en),
         "demo": settings.demo,
+        "public_url": settings.public_url,
+        "version": version("liandong"),
+        "printed_at": clock(service.now()),
         "categories": [
-            {"database": database, "title": i18n.choose(*CATEGORY_TITLES[database])} for database in CATEGORIES
+            {
+                "database": each,
+                "title": say(names.databases[each].title),
+                "short": _short_title(each),
+                "path": datasette.urls.database(each),
+            }
+            for each in CATEGORIES
         ],
-        "here": request.path if request is not None else "/",
-        **({"liandong_actor": actor} if actor else {}),
     }
+    if request is None:  # an error page of the gate's, which says itself where it is and who asks
+        return common
+    common["here"] = request.full_path if request.method in ("GET", "HEAD") else "/"
+    if request.actor is None:
+        return common
+    common["liandong_actor"] = request.actor
+    if database in CATEGORIES:
+        common["section"] = database
+        overview = Overview(datasette, service, request.actor)
+        if view_name == "database":
+            common["category"] = await overview.category(database)
+        elif view_name in ("table", "row") and table is not None:
+            common["page"] = await overview.table(database, table, request.query_string)
+    return common
 
 
-def local_time(t: str) -> str:
-    """An entry's UTC time as the county's clock shows it (UTC+8): ``2026-11-23 10:03:04``."""
-    moment = datetime.fromisoformat(t.replace("Z", "+00:00")) + timedelta(hours=8)
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
+def _titles(service: Service) -> Titles:
+    return titles.of_instance(service.instance.path)
+
+
+def _short_title(database: str) -> str:
+    """A category in a word or two, for the navigation."""
+    return {
+        "directory": gettext("Directory"),
+        "work": gettext("Work data"),
+        "dynamics": gettext("Dynamics"),
+        "monitoring": gettext("Monitoring"),
+        "alerts": gettext("Alerts"),
+        "documents": gettext("Documents"),
+    }[database]
+
+
+# -- home -------------------------------------------------------------------------------------------------------------
 
 
 async def home(datasette: Datasette, service: Service, request: Request) -> Response:
     """The six categories: what is published here, and what of it the signed-in agency may open."""
-    counts = await _directory_counts(datasette)
-    decisions = service.decisions(request.actor["agency"], request.actor["role"])
-    names = {agency["id"]: agency for agency in service.identity.agencies()}
-    cards = []
-    for database in CATEGORIES:
-        tables = []
-        for resource, decision in decisions:
-            if resource["database"] == database:
-                tables.append(
-                    {
-                        "path": datasette.urls.table(database, resource["table_name"]),
-                        "title": await _table_title(datasette, database, resource["table_name"]),
-                        "provider": i18n.choose(
-                            names[resource["provider"]]["name_zh"], names[resource["provider"]]["name_en"]
-                        ),
-                        "sharing_class": resource["sharing_class"],
-                        "allowed": decision.allowed,
-                        "reason": i18n.choose(decision.reason_zh, decision.reason_en),
-                    }
-                )
-        cards.append(
-            {
-                "database": database,
-                "title": i18n.choose(*CATEGORY_TITLES[database]),
-                "path": datasette.urls.database(database),
-                "tables": tables,
-                "entries": counts.get(database, 0),
-            }
-        )
-    return await _page(datasette, request, "home.html", {"cards": cards, "unclassified": counts.get(None, 0)})
+    about = await Overview(datasette, service, request.actor).home()
+    return await _page(datasette, request, "home.html", about)
+
+
+# -- signing in and out, language -------------------------------------------------------------------------------------
 
 
 async def sign_in(datasette: Datasette, service: Service, request: Request) -> Response:
@@ -105,8 +119,8 @@ async def sign_in(datasette: Datasette, service: Service, request: Request) -> R
             service.identity.sign_in, form.get("login", "").strip(), form.get("password", "")
         )
     except AuthenticationError as error:
-        context = {"next": target, "login": form.get("login", ""), "error": i18n.choose(error.zh, error.en)}
-        return await _page(datasette, request, "sign_in.html", context, status=401)
+        about = {"next": target, "login": form.get("login", ""), "error": i18n.choose(error.zh, error.en)}
+        return await _page(datasette, request, "sign_in.html", about, status=401)
     response = Response.redirect(datasette.urls.path(target))
     response.set_cookie(
         SESSION_COOKIE,
@@ -137,6 +151,9 @@ async def set_language(datasette: Datasette, service: Service, request: Request)
     if chosen in i18n.LANGUAGES:
         response.set_cookie(i18n.COOKIE, chosen, max_age=365 * 86400, samesite="lax", httponly=True)
     return response
+
+
+# -- the ledger -------------------------------------------------------------------------------------------------------
 
 
 async def my_queries(datasette: Datasette, service: Service, request: Request) -> Response:
@@ -170,10 +187,13 @@ async def receipt(datasette: Datasette, service: Service, request: Request) -> R
     try:
         entry = service.ledger.entry(seq)
     except LedgerError as error:
-        return Response.json(_error(404, error.zh, error.en), status=404)
+        raise RequestError(404, error.en, error.zh) from error
     if entry.get("requester") != request.actor["agency"]:
-        zh, en = "该条不是本单位的查询", "this entry is not your agency's query"
-        return Response.json(_error(403, zh, en), status=403)
+        raise RequestError(
+            403,
+            "this entry is not your agency's query; receipts go to the agency that asked",
+            "该条不是本单位的查询；回执只提供给查询单位",
+        )
     found = service.ledger.receipt(seq, with_openings=True)
     return Response.json(
         found.to_json(),
@@ -181,61 +201,169 @@ async def receipt(datasette: Datasette, service: Service, request: Request) -> R
     )
 
 
-async def forbidden(datasette: Datasette, service: Service, request: Request) -> Response:
-    """403 with the clause that decided, in the words the page and the JSON share."""
-    credentials: Credentials = request.scope["liandong_credentials"]
-    found = match(request.method, request.path)
-    decision = service.decision(credentials.actor, found.resource) if found else None
-    zh = decision.reason_zh if decision else "此处没有向本单位开放的内容"
-    en = decision.reason_en if decision else "nothing here is open to your agency"
-    if found is not None and found.format == "html" and "text/html" in request.headers.get("accept", ""):
-        context = {"status": 403, "title": None, "error": i18n.choose(zh, en)}
-        return await _page(datasette, request, "error.html", context, status=403)
-    return Response.json({**_error(403, zh, en), "code": decision.code if decision else "not_published"}, status=403)
-
-
 async def _entries_page(
     datasette: Datasette, service: Service, request: Request, template: str, where: dict[str, str] | None
 ) -> Response:
     before = request.args.get("before", "")
     if before and not re.fullmatch(r"[0-9]{1,15}", before):
-        raise RequestError(400, "before must be an entry's number", "before 应为条目编号")
+        raise RequestError(
+            400,
+            "the place in the list that the address names is no entry's number; begin again with the first page",
+            "网址中的翻页位置不是条目编号；请从第一页重新翻阅",
+        )
     rows = service.ledger.newest(PAGE_SIZE + 1, before=int(before) if before else None, where=where)
-    names = {agency["id"]: i18n.choose(agency["name_zh"], agency["name_en"]) for agency in service.identity.agencies()}
-    entries = [_describe(row, names) for row in rows[:PAGE_SIZE]]
+    agencies = agency_names(service.identity.agencies())
+    entries = [_describe(datasette, service, row, agencies) for row in rows[:PAGE_SIZE]]
     more = rows[PAGE_SIZE - 1]["seq"] if len(rows) > PAGE_SIZE else None
-    context = {"entries": entries, "more": more, "first_page": not before, "origin": service.ledger.origin}
-    return await _page(datasette, request, template, context)
+    _, size, root = service.ledger.checkpoint().decode().split("\n")[:3]
+    about = {
+        "section": "queries" if where else "ledger",
+        "entries": entries,
+        "more": more,
+        "first_page": not before,
+        "origin": service.ledger.origin,
+        "size": int(size),
+        "root": root,
+    }
+    return await _page(datasette, request, template, about)
 
 
-def _describe(entry: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+#: The fields of an entry that name who acted, most telling first.
+_ACTING = ("requester", "provider", "agency")
+
+
+def _describe(
+    datasette: Datasette, service: Service, entry: dict[str, Any], agencies: dict[str, str]
+) -> dict[str, Any]:
     kind = KINDS.get((entry["kind"], entry["v"]))
     return {
         **entry,
         "title": i18n.choose(kind.title_zh, kind.title_en) if kind else entry["kind"],
-        "requester_name": names.get(entry.get("requester", ""), ""),
-        "elapsed_ms": entry["elapsed_us"] / 1000 if "elapsed_us" in entry else None,
+        "who": next((agencies.get(entry[name], "") for name in _ACTING if name in entry), ""),
+        "what": _subject(datasette, service, entry, agencies),
+        "elapsed_ms": f"{entry['elapsed_us'] / 1000:,.1f}" if "elapsed_us" in entry else "",
+        "receipt_url": datasette.urls.path(f"/log/receipt/{entry['seq']}"),
     }
 
 
-async def _directory_counts(datasette: Datasette) -> dict[str | None, int]:
-    """Published directory entries by category's database; None counts those whose category nobody has stated."""
-    result = await datasette.get_database("directory").execute(
-        "SELECT c.database, count(*) FROM resources r LEFT JOIN categories c ON c.code = r.category GROUP BY 1"
+def _subject(datasette: Datasette, service: Service, entry: dict[str, Any], agencies: dict[str, str]) -> str:
+    """What an entry is about: a table, a category, one of our pages, an agency."""
+    place = entry.get("resource") or f"{entry.get('database', '')}/{entry.get('table', '')}".strip("/")
+    named = {"home": gettext("Home page"), "ledger": gettext("Ledger")}.get(place)
+    if named is None and place:
+        database, _, table = place.partition("/")
+        text = _titles(service)
+        if database in text.databases:
+            named = say(text.table(database, table).title if table else text.databases[database].title)
+    parts = [named if named is not None else place, agencies.get(entry.get("grantee", ""), ""), entry.get("rules", "")]
+    return " → ".join(part for part in parts if part)
+
+
+# -- errors -----------------------------------------------------------------------------------------------------------
+
+
+async def forbidden(datasette: Datasette, service: Service, request: Request) -> Response:
+    """403 with the clause that decided, in the words the page and the JSON share."""
+    credentials: Credentials = request.scope["liandong_credentials"]
+    found = match(request.method, request.path)
+    decision = service.decision(credentials.actor, found.resource) if found else None
+    if found is None or decision is None:
+        return await problem(
+            datasette,
+            request,
+            RequestError(403, "nothing here is open to your agency", "此处没有向本单位开放的内容"),
+            {"code": "not_published"},
+        )
+    database, _, table = found.resource.partition("/")
+    return await problem(
+        datasette,
+        request,
+        RequestError(403, decision.reason_en, decision.reason_zh),
+        {"code": decision.code},
+        {
+            "section": database,
+            "asked": Overview(datasette, service, request.actor).published(database, table),
+        },
     )
-    return {row[0]: row[1] for row in result.rows}
 
 
-async def _table_title(datasette: Datasette, database: str, table: str) -> str:
-    metadata = await datasette.get_resource_metadata(database, table)
-    zh = metadata.get("title") or table
-    return i18n.choose(zh, metadata.get("title_en") or zh)
+async def failed(datasette: Datasette, service: Service, request: Request, exception: Exception) -> Response:
+    """The answer to an exception of Datasette's, in both languages; its own words stand in ``detail``."""
+    status = int(getattr(exception, "status", 500))
+    if type(exception).__name__ == "QueryInterrupted":
+        status = 408
+    error = _FAILURES.get(status) or RequestError(status, *_SERVER_FAILED)
+    detail = {"detail": str(exception)} if status < 500 else {}
+    found = match(request.method, request.path)
+    database, _, table = (found.resource if found else "").partition("/")
+    page: dict[str, Any] = {"section": database}
+    if table and request.actor is not None:
+        page["back"] = Overview(datasette, service, request.actor).published(database, table)
+    return await problem(datasette, request, error, detail, page)
+
+
+_SERVER_FAILED = (
+    "something went wrong in the service, no data was given; try again, and tell the administrator if it happens again",
+    "服务内部出错，未提供数据；请重试，如再次出现请告知系统管理员",
+)
+_FAILURES = {
+    400: RequestError(
+        400,
+        "the address asks for something that this table cannot answer; ask again with the form on the table's page",
+        "网址中的查询条件有误；请回到数据表页面，用查询表单重新查询",
+    ),
+    403: RequestError(
+        403,
+        "conditions in SQL are not taken from anybody; ask again with the form on the table's page",
+        "不接受任何人提交的 SQL 条件；请回到数据表页面，用查询表单查询",
+    ),
+    404: RequestError(
+        404,
+        "there is nothing at this address: the row or table does not exist or was withdrawn",
+        "此地址没有内容：该行或该表不存在，或已撤回",
+    ),
+    408: RequestError(
+        400,
+        "the query took too long and was stopped; narrow it with another condition",
+        "查询时间过长，已中止；请增加条件、缩小范围后再查",
+    ),
+    413: RequestError(
+        413,
+        "the answer is too large to be given at once; narrow it with another condition",
+        "答复过大，无法一次提供；请增加条件、缩小范围后再查",
+    ),
+}
+
+
+async def problem(
+    datasette: Datasette,
+    request: Request,
+    error: BilingualError,
+    more: dict[str, Any] | None = None,
+    page: dict[str, Any] | None = None,
+) -> Response:
+    """An error as a page for a browser and as Datasette's JSON for a program.
+
+    Args:
+        more: further members of the JSON.
+        page: further names for the template.
+    """
+    status = error.status if isinstance(error, RequestError) else 503
+    found = match(request.method, request.path)
+    said = i18n.choose(error.zh, error.en)
+    if "text/html" in request.headers.get("accept", "") and (found is None or found.format == "html"):
+        return await _page(datasette, request, "error.html", {"status": status, "error": said, **(page or {})}, status)
+    body = {**error_body(said, status), "error_zh": error.zh, "error_en": error.en, **(more or {})}
+    return Response.json(body, status=status)
+
+
+# -- small parts ------------------------------------------------------------------------------------------------------
 
 
 async def _page(
-    datasette: Datasette, request: Request, template: str, context: dict[str, Any], status: int = 200
+    datasette: Datasette, request: Request, template: str, about: dict[str, Any], status: int = 200
 ) -> Response:
-    html = await datasette.render_template(template, context, request=request)
+    html = await datasette.render_template(template, about, request=request)
     return Response.html(html, status=status)
 
 
@@ -249,7 +377,3 @@ def _safe_next(target: str | None) -> str:
     if target and re.fullmatch(r"/(?![/\\])[!-~]*", target) and "\\" not in target:
         return target
     return "/"
-
-
-def _error(status: int, zh: str, en: str) -> dict[str, Any]:
-    return {**error_body(i18n.choose(zh, en), status), "error_zh": zh, "error_en": en}

@@ -18,12 +18,13 @@ from datasette.permissions import PermissionSQL
 from datasette.utils import StartupError
 from datasette.utils.asgi import Request
 
-from catalog import i18n, pages
+from catalog import i18n, listing, pages
 from catalog.authentication import Credentials
+from catalog.excel import mark_csv_downloads
 from catalog.http import App
 from catalog.recorder import Gate
 from catalog.service import Service
-from ledger import CATEGORIES
+from ledger import CATEGORIES, BilingualError
 
 if TYPE_CHECKING:
     from datasette.app import Datasette
@@ -36,8 +37,12 @@ _DATABASE_ACTIONS = frozenset({"view-database"})
 
 def build(service: Service) -> Datasette:
     """A Datasette over the six databases of ``service``'s instance, guarded by our gate."""
-    from datasette.app import Datasette  # not at import time: see the package's docstring
+    # Not at import time: see the package's docstring.
+    from datasette import handle_exception as datasettes_own
+    from datasette.app import Datasette
 
+    # Where rich is installed, Datasette prints each error with the values of all local variables: of queries, that is.
+    datasettes_own.rich = None
     folder = service.instance.path
     config = yaml.safe_load((folder / "datasette.yml").read_text(encoding="utf-8"))
     metadata = yaml.safe_load((folder / "metadata.yml").read_text(encoding="utf-8"))
@@ -74,7 +79,7 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
     service = service_of(datasette)
 
     def wrap(app: App) -> App:
-        return app if service is None else Gate(app, datasette, service)
+        return app if service is None else Gate(mark_csv_downloads(app), datasette, service)
 
     return wrap
 
@@ -115,7 +120,10 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
 
     def bind(page: Callable[..., Any]) -> Callable[..., Any]:
         async def view(request: Request) -> Response:
-            response: Response = await page(datasette, service, request)
+            try:
+                response: Response = await page(datasette, service, request)
+            except BilingualError as error:
+                return await pages.problem(datasette, request, error)
             return response
 
         return view
@@ -146,20 +154,42 @@ def forbidden(datasette: Datasette, request: Request, message: str) -> Callable[
 
 
 @hookimpl
+def handle_exception(datasette: Datasette, request: Request, exception: Exception) -> Callable[[], Any] | None:
+    service = service_of(datasette)
+    if service is None:
+        return None
+
+    async def answer() -> Response:
+        return await pages.failed(datasette, service, request, exception)
+
+    return answer
+
+
+@hookimpl
 def prepare_jinja2_environment(env: Any, datasette: Datasette) -> None:
     if service_of(datasette) is None:
         return
     env.add_extension("jinja2.ext.i18n")
     env.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True)
-    env.filters["local_time"] = pages.local_time
+    env.policies["ext.i18n.trimmed"] = True
+    env.filters["local_time"] = listing.local_time
+    env.filters["sentence"] = listing.sentence
+    env.filters["number"] = lambda n: f"{n:,}"
+    env.globals["asset"] = lambda name: datasette.urls.static_plugins("liandong", name)
     env.globals["choose"] = i18n.choose
     env.globals["current_language"] = i18n.language.get
     env.globals["html_lang"] = lambda: i18n.HTML_LANG[i18n.language.get()]
 
 
 @hookimpl
-def extra_template_vars(datasette: Datasette, request: Request | None) -> dict[str, Any]:
+def extra_template_vars(
+    datasette: Datasette, request: Request | None, view_name: str | None, database: str | None, table: str | None
+) -> Callable[[], Any] | None:
     service = service_of(datasette)
     if service is None:
-        return {}
-    return pages.common_context(service, request)
+        return None
+
+    async def variables() -> dict[str, Any]:
+        return await pages.context(datasette, service, request, view_name=view_name, database=database, table=table)
+
+    return variables

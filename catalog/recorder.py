@@ -191,6 +191,7 @@ class Gate:
                     "title": None,
                     "error": i18n.choose(error.zh, error.en),
                     "liandong_actor": request.actor,
+                    "here": request.target if request.method in ("GET", "HEAD") else "/",
                 },
             )
             answer = Answer(error.status, [(b"content-type", b"text/html; charset=utf-8")], page.encode())

@@ -29,12 +29,12 @@ _OWN_COLUMNS = {
     ROW_ID: (Label("行号", "Row number"), Label("系统内部的行号。", "Number of the row inside this system.")),
     BATCH: (Label("数据批次", "Batch"), Label("最近写入该行的批次。", "The batch that last wrote the row.")),
 }
-#: The columns by which a row is known where no single key column says so.
+#: The columns by which a row is known where no single key column says so; their tables come in this order.
 _LEADS = {
     ("directory", "resources"): "name",
     ("directory", "agencies"): "name",
-    ("directory", "categories"): "zh",
     ("directory", "items"): "field",
+    ("directory", "categories"): "zh",
 }
 
 
@@ -115,6 +115,12 @@ class Titles:
         """The database of a category's code (1–6)."""
         return next((database for database in self.databases.values() if database.code == code), None)
 
+    @staticmethod
+    def rank(database: str, name: str) -> tuple[int, str]:
+        """The key by which tables of a database are ordered: the directory's most useful first."""
+        order = list(_LEADS)
+        return (order.index((database, name)) if (database, name) in order else len(order), name)
+
     def table(self, database: str, name: str) -> TableText:
         """The texts of a table; one that nobody described keeps its name."""
         found = self._tables.get((database, name))
@@ -166,6 +172,8 @@ def _packaged(mappings: list[SourceMapping]) -> dict[tuple[str, str], TableText]
 
 def _countable(source: SourceMapping | None, column: Column | None) -> bool:
     if source is None or column is None or column.role is not None or column.field in (NOTE, *source.key):
+        return False
+    if column.field.endswith(("_code", "_no")):
         return False
     if column.type in ("code", "boolean", "list"):
         return True

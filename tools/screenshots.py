@@ -1,103 +1,146 @@
-"""Take the pictures in docs/screenshots/ from a demo instance made for it (``make screenshots``).
+"""Take docs/screenshots/ again: each page in Chinese and English, some as a phone shows them.
 
-The pages named in PAGES, in both languages.
+    make screenshots
+
+It starts a demonstration of its own in a temporary folder. A picture keeps at most 255 colours, so that the repository
+stays small: what a page of ours has, but for the edges of letters.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import socket
-import subprocess
+import base64
+import struct
 import sys
 import tempfile
-import time
+import urllib.request
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Playwright, sync_playwright
+import numpy as np
+from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parent.parent
-OUT = ROOT / "docs/screenshots"
-#: Name of the picture -> (who looks: the demo's login, address, width and height in CSS pixels).
-PAGES = {
-    "home": ("zhzf-1", "/", (1280, 800)),
-    "ledger": ("sfj-1", "/ledger", (1280, 800)),
-}
-LANGUAGES = {"zh": "zh-CN", "en": "en-US"}
+sys.path.insert(0, str(ROOT))
+
+from tests.browser.conftest import chromium, demonstration  # noqa: E402
+from tests.conftest import Running  # noqa: E402
+
+PICTURES = ROOT / "docs/screenshots"
+MAX_SIZE_BYTES = 200_000
+COLOURS = 255
+LOCALES = {"zh": "zh-CN", "en": "en-GB"}
+DESKTOP, PHONE = (1280, 960), (390, 844)
 
 
-@contextmanager
-def demo_instance() -> Iterator[tuple[str, dict[str, str]]]:
-    """Address and passwords of a demo that runs as long as the block does."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "demo"
-        server = subprocess.Popen(
-            [Path(sys.prefix) / "bin/liandong", "demo", str(folder), "--port", str(port)],
-            stdout=subprocess.DEVNULL,
-        )
+@dataclass(frozen=True)
+class Shot:
+    """One picture: its name, who asks, what for, and how large the window is."""
+
+    name: str
+    login: str
+    path: str
+    size: tuple[int, int] = DESKTOP
+    scroll: int = 0
+
+
+SHOTS = (
+    Shot("sign-in", "", "/sign-in", (1280, 760)),
+    Shot("home", "zhzf-1", "/", (1280, 1000)),
+    Shot("home-phone", "zhzf-1", "/", PHONE),
+    Shot("category", "zhzf-1", "/work"),
+    Shot("table", "zhzf-1", "/work/penalties?town=%E7%94%B2%E9%95%87&_sort_desc=decided_on", (1280, 1200)),
+    Shot("table-phone", "zhzf-1", "/work/penalties?town=%E7%94%B2%E9%95%87", PHONE, 1150),
+    Shot("row", "zhzf-1", "/work/penalties/6"),
+    Shot("queries", "zhzf-1", "/queries"),
+    Shot("error", "bjd-1", "/work/inspections", (1280, 760)),
+    Shot("ledger", "sfj-1", "/ledger"),
+)
+
+
+def ask_a_little(site: Running) -> None:
+    """A few queries of a system, so that the lists have something to show."""
+    for path in ("/directory/resources.json?_size=3", "/work/permits.json?_size=2", "/work/inspections.json"):
+        request = urllib.request.Request(site.url + path, headers={"authorization": f"Bearer {site.token}"})
         try:
-            wait_until_served(port, folder, server)
-            yield address, json.loads((folder / "demo/credentials.json").read_text())["passwords"]
-        finally:
-            server.terminate()
-            server.wait(timeout=30)
+            urllib.request.urlopen(request).close()
+        except urllib.error.HTTPError as error:  # the one without a grant, on purpose
+            error.close()
 
 
-def wait_until_served(port: int, folder: Path, server: subprocess.Popen[bytes]) -> None:
-    """Return once the instance is whole and its port answers; raise when the server ended or a minute passed."""
-    for _ in range(600):
-        with socket.socket() as probe:
-            if (folder / "demo/credentials.json").exists() and probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        if server.poll() is not None:
-            break
-        time.sleep(0.1)
-    raise RuntimeError("the demo was not served within a minute; run `make run` to see why")
+def take(browser: Browser, site: Running) -> Iterator[tuple[str, bytes]]:
+    """Name and PNG of each picture."""
+    for language, locale in LOCALES.items():
+        for shot in SHOTS:
+            width, height = shot.size
+            context = browser.new_context(locale=locale, viewport={"width": width, "height": height})
+            page = context.new_page()
+            if shot.login:
+                page.goto(site.url + "/sign-in")
+                page.fill("#login", shot.login)
+                page.fill("#password", site.passwords[shot.login])
+                page.click("main button")
+            page.goto(site.url + shot.path)
+            page.evaluate("document.activeElement.blur()")
+            page.evaluate(f"scrollTo(0, {shot.scroll})")
+            png = page.screenshot()
+            yield f"{shot.name}-{language}", few_colours(pixels(context.new_page(), png, width, height))
+            context.close()
 
 
-def launch(playwright: Playwright) -> Browser:
-    """The system's Chromium, or Playwright's own; without a sandbox only for root, who cannot have one."""
-    arguments = ["--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    if os.geteuid() == 0:
-        arguments.append("--no-sandbox")
-    return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
-
-
-def take(browser: Browser, address: str, passwords: dict[str, str], name: str, language: str) -> Path:
-    """Sign in, open the page, and write ``docs/screenshots/NAME-LANGUAGE.png``."""
-    login, path, (width, height) = PAGES[name]
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, locale=LANGUAGES[language], timezone_id="Asia/Shanghai"
+def pixels(page: Page, png: bytes, width: int, height: int) -> np.ndarray:
+    """The pixels of a PNG as an array (height, width, 3), decoded by the browser itself."""
+    decoded = page.evaluate(
+        """async ([png, width, height]) => {
+            const image = new Image();
+            image.src = 'data:image/png;base64,' + png;
+            await image.decode();
+            const canvas = new OffscreenCanvas(width, height).getContext('2d');
+            canvas.drawImage(image, 0, 0);
+            const data = canvas.getImageData(0, 0, width, height).data;
+            let text = '';
+            for (let i = 0; i < data.length; i += 32768) text += String.fromCharCode(...data.subarray(i, i + 32768));
+            return btoa(text);
+        }""",
+        [base64.b64encode(png).decode(), width, height],
     )
-    page = context.new_page()
-    page.goto(f"{address}/sign-in?next={path}")
-    page.fill("input[name=login]", login)
-    page.fill("input[name=password]", passwords[login])
-    page.press("input[name=password]", "Enter")
-    page.wait_for_url(f"{address}{path}")
-    picture = OUT / f"{name}-{language}.png"
-    page.screenshot(path=picture)
-    context.close()
-    return picture
+    rgba = np.frombuffer(base64.b64decode(decoded), np.uint8).reshape(height, width, 4)
+    return rgba[:, :, :3]
 
 
-def main() -> None:
-    """Take all pictures and name them."""
-    OUT.mkdir(parents=True, exist_ok=True)
-    with demo_instance() as (address, passwords), sync_playwright() as playwright:
-        browser = launch(playwright)
-        for name in PAGES:
-            for language in LANGUAGES:
-                print(take(browser, address, passwords, name, language))
-        browser.close()
+def few_colours(rgb: np.ndarray) -> bytes:
+    """A PNG with a palette of the most frequent colours; each other pixel takes the nearest of them."""
+    height, width, _ = rgb.shape
+    packed = rgb.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    colours, where, counts = np.unique(packed, return_inverse=True, return_counts=True)
+    kept = colours[np.argsort(counts)[::-1][:COLOURS]]
+    every, palette = (np.stack([c >> 16, c >> 8 & 255, c & 255], axis=1).astype(np.int32) for c in (colours, kept))
+    nearest = np.array([((palette - colour) ** 2).sum(axis=1).argmin() for colour in every], np.uint8)
+    lines = nearest[where].reshape(height, width)
+    raw = np.hstack([np.zeros((height, 1), np.uint8), lines]).tobytes()
+    header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"PLTE", palette.astype(np.uint8).tobytes()), (b"IDAT", zlib.compress(raw, 9)))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*chunk) for chunk in (*chunks, (b"IEND", b"")))
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def main() -> int:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    too_large = []
+    with tempfile.TemporaryDirectory() as folder, demonstration(Path(folder) / "demo") as site, chromium() as browser:
+        ask_a_little(site)
+        for name, png in take(browser, site):
+            (PICTURES / f"{name}.png").write_bytes(png)
+            print(f"docs/screenshots/{name}.png  {len(png) // 1000} kB")
+            too_large += [name] if len(png) > MAX_SIZE_BYTES else []
+    if too_large:
+        print(f"larger than {MAX_SIZE_BYTES} bytes: {', '.join(too_large)}", file=sys.stderr)
+    return 1 if too_large else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -159,53 +159,5 @@ def test_a_batch_that_a_crash_kept_out_of_the_ledger_is_recorded_at_the_next_sta
         assert ledger.used(f"batch:{batch}") is not None
 
 
-def test_a_batch_that_a_crash_kept_out_of_the_ledger_is_recorded_at_the_next_start(demo: Instance) -> None:
-    connection = sqlite3.connect(demo.database_path("alerts"))
-    (batch,) = connection.execute("SELECT batch FROM _batches").fetchone()
-    connection.execute("UPDATE _batches SET batch = 'b-lost', status = 'pending', ledger_seq = NULL")
-    connection.commit()
-    connection.close()
-    with serving(demo):
-        pass
-    connection = sqlite3.connect(demo.database_path("alerts"))
-    assert connection.execute("SELECT batch, status FROM _batches").fetchall() == [("b-lost", "recorded")]
-    connection.close()
-    with demo.ledger() as ledger:
-        assert ledger.used("batch:b-lost") is not None
-        assert ledger.used(f"batch:{batch}") is not None
-
-
-def test_a_batch_that_a_crash_kept_out_of_the_ledger_is_recorded_at_the_next_start(demo: Instance) -> None:
-    connection = sqlite3.connect(demo.database_path("alerts"))
-    (batch,) = connection.execute("SELECT batch FROM _batches").fetchone()
-    connection.execute("UPDATE _batches SET batch = 'b-lost', status = 'pending', ledger_seq = NULL")
-    connection.commit()
-    connection.close()
-    with serving(demo):
-        pass
-    connection = sqlite3.connect(demo.database_path("alerts"))
-    assert connection.execute("SELECT batch, status FROM _batches").fetchall() == [("b-lost", "recorded")]
-    connection.close()
-    with demo.ledger() as ledger:
-        assert ledger.used("batch:b-lost") is not None
-        assert ledger.used(f"batch:{batch}") is not None
-
-
-def test_a_batch_that_a_crash_kept_out_of_the_ledger_is_recorded_at_the_next_start(demo: Instance) -> None:
-    connection = sqlite3.connect(demo.database_path("alerts"))
-    (batch,) = connection.execute("SELECT batch FROM _batches").fetchone()
-    connection.execute("UPDATE _batches SET batch = 'b-lost', status = 'pending', ledger_seq = NULL")
-    connection.commit()
-    connection.close()
-    with serving(demo):
-        pass
-    connection = sqlite3.connect(demo.database_path("alerts"))
-    assert connection.execute("SELECT batch, status FROM _batches").fetchall() == [("b-lost", "recorded")]
-    connection.close()
-    with demo.ledger() as ledger:
-        assert ledger.used("batch:b-lost") is not None
-        assert ledger.used(f"batch:{batch}") is not None
-
-
 def test_the_version_is_printed() -> None:
     assert liandong("--version").stdout.startswith("liandong, version 0.1.0")
