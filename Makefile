@@ -45,6 +45,7 @@ docs: setup-test ## 文档与程序一致 / documentation agrees with the progra
 	$(BIN)/python -m cogapp --check -I . docs/cli.md
 	$(BIN)/python tools/make_metadata.py --check
 	$(BIN)/python tools/messages.py --check
+	$(BIN)/python tools/make_vectors.py --check
 	$(BIN)/python -m pytest -p tests.no_skip --quiet tests/test_docs.py
 
 cli-docs: setup-test ## 按程序重写 docs/cli.md / rewrite docs/cli.md from the program's own help
