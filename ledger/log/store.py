@@ -15,6 +15,7 @@ from pathlib import Path
 from ledger.errors import InstanceError, LedgerError, LedgerUnavailableError, VersionTooNewError
 from ledger.log.commitment import Sealed
 from ledger.log.merkle import Node, node_hash
+from ledger.log.schema import check_schema, statements
 
 FORMAT_VERSION = 1
 #: Hashes per tile, as in c2sp.org/tlog-tiles; tree nodes are stored at every eighth level only.
@@ -36,39 +37,6 @@ _PASSING_ERRORS = frozenset(
         sqlite3.SQLITE_READONLY,
     }
 )
-
-# `entry` is TEXT though it is read as bytes: SQLite hands TEXT over faster than a BLOB, and a person with the
-# sqlite3 shell can read it. No prev column: the trigger reads `prev` from the bytes that are hashed.
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE entries (seq INTEGER PRIMARY KEY, entry TEXT NOT NULL, hash BLOB NOT NULL) STRICT;
-CREATE TABLE nodes (level INTEGER, idx INTEGER, hash BLOB NOT NULL, PRIMARY KEY (level, idx)) STRICT, WITHOUT ROWID;
-CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note TEXT NOT NULL, cosigned INTEGER NOT NULL DEFAULT 0) STRICT;
-CREATE TABLE once (key TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE particulars (
-  seq INTEGER, field TEXT, ciphertext BLOB NOT NULL, PRIMARY KEY (seq, field)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE particular_keys (
-  seq INTEGER, field TEXT, key BLOB NOT NULL, PRIMARY KEY (seq, field)
-) STRICT, WITHOUT ROWID;
-
--- BEFORE INSERT also stops INSERT OR REPLACE, which bypasses delete triggers.
-CREATE TRIGGER entries_next BEFORE INSERT ON entries BEGIN
-  SELECT RAISE(ABORT, 'entries: seq is not the next one')
-    WHERE NEW.seq IS NOT (SELECT ifnull(max(seq), -1) + 1 FROM entries)
-       OR NEW.entry ->> '$.seq' IS NOT NEW.seq;
-  SELECT RAISE(ABORT, 'entries: prev does not name the last entry')
-    WHERE NEW.entry ->> '$.prev' IS NOT ifnull(
-      (SELECT lower(hex(hash)) FROM entries WHERE seq = NEW.seq - 1), printf('%.64d', 0));
-  SELECT RAISE(ABORT, 'entries: hash is not 32 bytes') WHERE length(NEW.hash) IS NOT 32;
-END;
-CREATE TRIGGER entries_no_update BEFORE UPDATE ON entries BEGIN
-  SELECT RAISE(ABORT, 'entries: the log is append-only');
-END;
-CREATE TRIGGER entries_no_delete BEFORE DELETE ON entries BEGIN
-  SELECT RAISE(ABORT, 'entries: the log is append-only');
-END;
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +89,8 @@ class Store:
         try:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("BEGIN IMMEDIATE")
-            for statement in _statements(_SCHEMA):
+            for statement in statements(index_fields):
                 db.execute(statement)
-            for field in index_fields:
-                db.execute(f"CREATE INDEX entries_{field} ON entries (entry ->> '$.{field}', seq)")
             db.executemany("INSERT INTO meta VALUES (?, ?)", [("format", str(FORMAT_VERSION)), ("origin", origin)])
             db.execute("COMMIT")
         except sqlite3.Error as error:
@@ -139,6 +105,7 @@ class Store:
         Raises:
             InstanceError: there is none, or it is not one of ours.
             VersionTooNewError: written by a newer version.
+            TamperError: a table, trigger or index was added, removed or exchanged.
             LedgerUnavailableError: it cannot be opened for writing.
         """
         if not path.is_file():
@@ -157,6 +124,7 @@ class Store:
                     f"{path} has format {found}, this program reads up to {FORMAT_VERSION}; install the newer version",
                     f"{path} 的格式版本为 {found}，本程序最高支持 {FORMAT_VERSION}；请安装新版本",
                 )
+            check_schema(store._db)
         except (sqlite3.Error, LedgerError) as error:
             if store is not None:
                 store.close()
@@ -317,12 +285,3 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 1000")
     return connection
-
-
-def _statements(script: str) -> Iterator[str]:
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""

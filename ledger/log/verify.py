@@ -20,6 +20,7 @@ import orjson
 
 from ledger.errors import InstanceError, LedgerError, NoteError, TamperError, VersionTooNewError
 from ledger.log.note import Checkpoint, VerifierKey, open_checkpoint
+from ledger.log.schema import check_integrity, check_schema
 
 FETCH_ROWS = 1_000
 #: The newest format of the file (``meta.format``) that this program reads.
@@ -164,6 +165,10 @@ def _verify(db: sqlite3.Connection, key: VerifierKey, check_entry: CheckEntry | 
             f"第 {signed_size} 条没有被任何已签名的检查点涵盖：它是绕过写入程序添加的",
         )
     _check_node_count(db, chain.size)
+    check_schema(db)
+    check_integrity(db)
+    if chain.too_new is not None:
+        raise chain.too_new
     return Verdict(key.name, chain.size, _root(stack), chain.first_t, chain.last_t)
 
 
@@ -176,6 +181,8 @@ class _Chain:
         self._origin = origin
         self._prev = bytes(32)
         self._check_entry = check_entry
+        #: The first entry of a newer program; said only when chain and signatures hold, or an edit would hide in it.
+        self.too_new: VersionTooNewError | None = None
 
     def step(self, seq: int, entry: object, stored: object) -> bytes:
         expected_seq = self.size
@@ -244,7 +251,9 @@ class _Chain:
             except LedgerError as error:
                 error.en, error.zh = f"entry {seq}: {error.en}", f"第 {seq} 条：{error.zh}"
                 error.args = (error.en,)
-                raise
+                if not isinstance(error, VersionTooNewError):
+                    raise
+                self.too_new = self.too_new or error
 
 
 def _in_domain(value: object, depth: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sqlite3
@@ -149,11 +150,15 @@ def leaf(data: bytes) -> bytes:
 
 
 class Attacker:
-    """A raw connection of somebody who owns the file: triggers and indexes dropped, anything may be written."""
+    """A raw connection of somebody who owns the file: triggers and indexes dropped, anything may be written.
+
+    A careful attacker puts back on leaving what he took away, so the file's schema gives nothing away.
+    """
 
     def __init__(self, path: Path, *, disarm: bool = False) -> None:
         self.db = sqlite3.connect(path, isolation_level=None)
         self.db.execute("PRAGMA synchronous = OFF")
+        self._dropped: list[str] = []
         if disarm:
             self.disarm()
 
@@ -161,13 +166,22 @@ class Attacker:
         return self.db
 
     def __exit__(self, *_: object) -> None:
+        self.rearm()
         self.db.close()
 
     def disarm(self) -> None:
-        for kind, name in self.db.execute(
-            "SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'index') AND sql IS NOT NULL"
+        for kind, name, sql in self.db.execute(
+            "SELECT type, name, sql FROM sqlite_master WHERE type IN ('trigger', 'index') AND sql IS NOT NULL"
         ).fetchall():
             self.db.execute(f"DROP {kind} {name}")
+            self._dropped.append(sql)
+
+    def rearm(self) -> None:
+        for sql in self._dropped:
+            # An index cannot be made over an entry that is no longer JSON, nor a trigger on a table that is gone.
+            with contextlib.suppress(sqlite3.OperationalError):
+                self.db.execute(sql)
+        self._dropped.clear()
 
 
 def attack(path: Path) -> Attacker:
