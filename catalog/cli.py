@@ -10,13 +10,14 @@ import click
 
 from catalog import client
 from catalog.demo import build as demo_build
-from catalog.server import listen
+from catalog.errors import UsageError
+from catalog.server import address, listen
 from catalog.server import serve as run_server
-from catalog.setup import create_instance
+from catalog.setup import built_beside, create_instance
 from ingest.cli import ingest
-from ledger import Instance, Settings
-from ledger.cli import bilingual_errors, instance_option, ledger
-from ledger.log.note import VerifierKey
+from ledger import Instance, NoteError, Settings
+from ledger.cli import bilingual_errors, instance_option, ledger, parse_vkey
+from ledger.log.note import check_name
 
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on. 监听地址。")
 port_option = click.option(
@@ -48,11 +49,11 @@ def demo(directory: Path, host: str, port: int, create_only: bool) -> None:
             click.echo(f"沿用演示实例 reusing the demonstration in {directory}")
         else:
             click.echo(f"正在建立演示实例 creating the demonstration in {directory} …")
-            demo_build.create(directory, f"http://{host}:{port}")
+            demo_build.create(directory, address(host, port))
         if listener is None:
             return
         # Signatures cover the address, so the demonstration follows the one it is started on.
-        instance = Instance.open(directory).move_to(f"http://{host}:{port}")
+        instance = Instance.open(directory).move_to(address(host, port))
         run_server(instance, listener, lambda: click.echo(demo_build.greeting(instance, sys.argv[0])))
     finally:
         if listener is not None:
@@ -68,8 +69,11 @@ def serve(instance: Path, host: str, port: int) -> None:
     """启动服务。 Serve an instance."""
     opened = Instance.open(instance)
     listener = listen(host, port)
-    address = opened.settings.public_url
-    run_server(opened, listener, lambda: click.echo(f"服务已启动 serving {instance} at {address}"))
+    here, clients = address(host, port), opened.settings.public_url
+    text = f"服务已启动 serving {instance} at {here}"
+    if here != clients:
+        text += f"，客户端须用 clients must use {clients}"
+    run_server(opened, listener, lambda: click.echo(text))
 
 
 @main.command()
@@ -93,7 +97,7 @@ def serve(instance: Path, host: str, port: int) -> None:
 @bilingual_errors
 def query(url: str, key_file: Path, receipts: Path, vkey: str | None) -> None:
     """签名查询并保存回执。 Query URL, signed (RFC 9421); print the answer, keep the receipt."""
-    verifier = VerifierKey.parse(vkey) if vkey else None
+    verifier = parse_vkey(vkey) if vkey else None
     asked = client.query(url, client.load_key(key_file))
     saved = client.save(asked, receipts)
     if verifier is not None:
@@ -118,7 +122,13 @@ def query(url: str, key_file: Path, receipts: Path, vkey: str | None) -> None:
 @bilingual_errors
 def init(directory: Path, county: str, county_en: str, origin: str, public_url: str) -> None:
     """新建实例目录。 Make a new instance folder."""
-    instance = create_instance(directory, Settings(origin, county, county_en or county, public_url, demo=False))
+    try:
+        check_name(origin)
+    except NoteError as error:
+        raise UsageError(error.en, error.zh) from error
+    with built_beside(directory) as building:
+        create_instance(building, Settings(origin, county, county_en or county, public_url, demo=False))
+    instance = Instance.open(directory)
     click.echo(f"已建立实例 created the instance in {directory}")
     click.echo("台账验证公钥，请交两家监督机构保存 the log's verifier key, for both supervising offices to keep:")
     click.echo(str(instance.verifier_key()))

@@ -18,7 +18,7 @@ from catalog.errors import CatalogError, UsageError
 from catalog.identity import key_id
 from catalog.signatures import Message, sign
 from ledger import Receipt
-from ledger.instance import check_private
+from ledger.instance import check_private, write_private
 from ledger.log.note import VerifierKey
 
 TIMEOUT_SECONDS = 30
@@ -30,8 +30,10 @@ class AnswerError(CatalogError):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An answer with its receipt: the exact bytes, the entry's number, the receipt as the server gave it."""
+    """An answer with its receipt: what was asked with which key, the exact bytes, the entry's number, the receipt."""
 
+    query: str
+    keyid: str
     body: bytes
     seq: int
     receipt: dict[str, Any]
@@ -82,7 +84,8 @@ def query(url: str, key: Ed25519PrivateKey) -> Asked:
                 "答复未注明台账条目，无从证明；请勿使用，并告知运维单位",
             )
         receipt = _get(client, f"{parts.scheme}://{parts.netloc}{path}", key)
-    return Asked(response.content, int(seq), _json(receipt))
+    target = response.request.url.raw_path.decode("ascii")
+    return Asked(f"GET {target}", key_id(key.public_key()), response.content, int(seq), _json(receipt))
 
 
 def check(asked: Asked, key: VerifierKey) -> None:
@@ -94,8 +97,14 @@ def check(asked: Asked, key: VerifierKey) -> None:
     """
     receipt = Receipt.from_json(asked.receipt)
     entry = receipt.verify(key)
-    opening = receipt.openings.get("answer_sha256")
-    if entry["seq"] != asked.seq or opening is None or opening.value != hashlib.sha256(asked.body).hexdigest():
+    opened = {name: opening.value for name, opening in receipt.openings.items()}
+    about_this = (
+        (entry["kind"], entry["seq"], entry.get("auth"), entry.get("keyid"))
+        == ("query.served", asked.seq, "signature", asked.keyid)
+        and opened.get("query") == asked.query
+        and opened.get("answer_sha256") == hashlib.sha256(asked.body).hexdigest()
+    )
+    if not about_this:
         raise AnswerError(
             f"the receipt is not about this answer (entry {entry['seq']}); keep both and tell the supervising office",
             f"回执与本次答复不符（第 {entry['seq']} 条）；请保存二者并报告监督机构",
@@ -106,9 +115,9 @@ def save(asked: Asked, folder: Path) -> Path:
     """Keep the receipt as a file; return its path. Raises :class:`UsageError` when it cannot be written."""
     path = folder / f"receipt-{asked.seq}.json"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asked.receipt, ensure_ascii=False, indent=1), encoding="utf-8")
-        path.chmod(0o600)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        write_private(path, json.dumps(asked.receipt, ensure_ascii=False, indent=1).encode())
     except OSError as error:
         raise UsageError(
             f"the receipt cannot be kept in {folder} ({error.strerror}); name another folder with --receipts",

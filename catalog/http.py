@@ -17,6 +17,8 @@ Send = Callable[[Event], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
+#: A sign-in or language form; more is an attempt to keep the server busy.
+MAX_FORM_BYTES = 16 * 1024
 
 
 @dataclass(slots=True)
@@ -69,11 +71,11 @@ def cookies(header: str) -> dict[str, str]:
     return {name: morsel.value for name, morsel in jar.items()}
 
 
-async def read_body(receive: Receive) -> bytes:
+async def read_body(receive: Receive, limit: int) -> bytes:
     """The whole request body.
 
     Raises:
-        RequestError: over 2 MiB (413), or the client went away (400).
+        RequestError: over ``limit`` bytes (413), or the client went away (400).
     """
     parts: list[bytes] = []
     size = 0
@@ -83,11 +85,11 @@ async def read_body(receive: Receive) -> bytes:
             raise RequestError(400, "the client closed the connection", "客户端已断开连接")
         parts.append(event.get("body", b""))
         size += len(parts[-1])
-        if size > MAX_BODY_BYTES:
+        if size > limit:
             raise RequestError(
                 413,
-                f"the body is larger than {MAX_BODY_BYTES} bytes; send less at once",
-                f"请求正文超过 {MAX_BODY_BYTES} 字节；请分次发送",
+                f"the body is larger than {limit} bytes; send less at once",
+                f"请求正文超过 {limit} 字节；请分次发送",
             )
         if not event.get("more_body"):
             return b"".join(parts)

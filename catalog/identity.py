@@ -12,7 +12,8 @@ import hmac
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,12 +22,14 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from catalog.errors import AuthenticationError, UsageError
+from catalog.errors import AuthenticationError, RequestError, UsageError
 from ledger import Ledger
 
 TOKEN_PREFIX = "ld_"  # noqa: S105  (a public prefix, so that a leaked token can be recognised)
 SESSION_HOURS = 10
 _SCRYPT = {"n": 2**15, "r": 8, "p": 1}
+#: A stored password that nothing matches: what an unknown login is checked against.
+_NOBODY = "scrypt$AAAAAAAAAAAAAAAAAAAAAA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
 _SCHEMA = """
 CREATE TABLE agencies (
@@ -130,6 +133,14 @@ class Identity:
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2)
         self._db.row_factory = sqlite3.Row
+        try:
+            self._db.execute("SELECT 1 FROM officers LIMIT 1").fetchone()
+        except sqlite3.OperationalError as error:
+            # A register that is being made has no tables yet; any other fault shows at once, not at the first request.
+            if "no such table" not in str(error) or self._db.execute("SELECT 1 FROM sqlite_schema").fetchone():
+                raise _damaged(path, error) from error
+        except sqlite3.DatabaseError as error:
+            raise _damaged(path, error) from error
 
     @classmethod
     def create(cls, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Identity:
@@ -277,7 +288,7 @@ class Identity:
         """
         row = self._one("SELECT password FROM officers WHERE id = ?", (login,))
         # The same work for an unknown login, so that time does not tell whether it exists.
-        stored = row["password"] if row else hash_password("", bytes(16))
+        stored = row["password"] if row else _NOBODY
         if not check_password(password, stored) or row is None:
             raise AuthenticationError(
                 "wrong user name or password; passwords are reset by your agency's admin",
@@ -351,17 +362,32 @@ class Identity:
         return (self._now().astimezone(UTC) + delta).isoformat(timespec="seconds")
 
     def _one(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Row | None:
-        with self._lock:
-            row: sqlite3.Row | None = self._db.execute(sql, parameters).fetchone()
+        with self._using() as db:
+            row: sqlite3.Row | None = db.execute(sql, parameters).fetchone()
             return row
 
     def _all(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        with self._lock:
-            return self._db.execute(sql, parameters).fetchall()
+        with self._using() as db:
+            return db.execute(sql, parameters).fetchall()
 
     def _write(self, sql: str, parameters: Any) -> None:
+        with self._using() as db:
+            db.execute(sql, parameters)
+
+    @contextmanager
+    def _using(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for one statement; a fault of the file is an answer 503, never a traceback."""
         with self._lock:
-            self._db.execute(sql, parameters)
+            try:
+                yield self._db
+            except sqlite3.IntegrityError:
+                raise
+            except sqlite3.Error as error:
+                raise RequestError(
+                    503,
+                    f"the register cannot be read or written now ({error}); free disk space or end what locks it",
+                    f"身份库目前无法读写（{error}）；请腾出磁盘空间或结束占用它的程序",
+                ) from error
 
 
 def key_id(public_key: Ed25519PublicKey) -> str:
@@ -386,6 +412,13 @@ def replayed() -> AuthenticationError:
     return AuthenticationError(
         "this signed request was used before; sign each request anew with its own nonce",
         "该签名请求已被使用过；每次请求都须用新的 nonce 重新签名",
+    )
+
+
+def _damaged(path: Path, error: sqlite3.Error) -> UsageError:
+    return UsageError(
+        f"{path} is damaged or not a register ({error}); restore it from a backup",
+        f"{path} 已损坏或不是身份库（{error}）；请从备份恢复",
     )
 
 

@@ -185,7 +185,8 @@ def operators() -> list[Operator]:
 def _operator_titles() -> dict[str, str]:
     named = {operator.value.partition("__")[0]: operator.title for operator in operators()}
     empty, not_empty = named["isblank"], named["notblank"]
-    return {**named, "isnull": empty, "notnull": not_empty, "arraycontains": gettext("has the item")}
+    more = {"in": gettext("is one of"), "notin": gettext("is none of"), "arraycontains": gettext("has the item")}
+    return {**named, "isnull": empty, "notnull": not_empty, **more}
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +201,7 @@ class Condition:
 
 
 _NO_VALUE = frozenset({"isblank", "notblank", "isnull", "notnull"})
+_LISTS = frozenset({"in", "notin"})
 
 
 def conditions(table: TableText, address: Address) -> list[Condition]:
@@ -216,7 +218,7 @@ def conditions(table: TableText, address: Address) -> list[Condition]:
             Condition(
                 say(text.title),
                 titles.get(lookup, lookup),
-                "" if lookup in _NO_VALUE else value,
+                "" if lookup in _NO_VALUE else "、".join(_items(value)) if lookup in _LISTS else value,
                 meaning if meaning != value and lookup not in _NO_VALUE else "",
                 str(address.without(*_PLACE, pair=(name, value))),
             )

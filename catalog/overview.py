@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -62,6 +63,7 @@ class Overview:
             ],
             "entries": sum(counts.values()),
             "matrix": self._matrix(counts),
+            "other_categories": [self._category_title(code) for code in self._other_codes(counts)],
             "unclassified": _count(counts, None),
             "unclassified_url": self._entries_url(None),
         }
@@ -70,26 +72,46 @@ class Overview:
         """Agencies by categories: how many directory entries. Providers that are not registered make the last row."""
         rows = []
         for agency in self._agencies:
-            row = self._matrix_row(counts, {agency["name_zh"]}, agency["name_zh"])
+            provider = agency["name_zh"]
+            own = {place: n for place, n in counts.items() if place[1] == provider}
             # Supervising offices and the like provide nothing; that is no gap.
-            if agency["role"] == "agency" or row["sum"]:
-                name = i18n.choose(agency["name_zh"], agency["name_en"])
-                rows.append({"agency": name, "gaps": agency["role"] == "agency", **row})
-        others = {provider for _, provider in counts} - {agency["name_zh"] for agency in self._agencies}
+            gaps = agency["role"] == "agency"
+            if gaps or own:
+                name = i18n.choose(provider, agency["name_en"])
+                rows.append(self._matrix_row(name, own, self._other_codes(counts), {"provider": provider}, gaps=gaps))
+        registered = [agency["name_zh"] for agency in self._agencies]
+        others = {place: n for place, n in counts.items() if place[1] not in registered}
         if others:
-            rows.append({"agency": gettext("Other providers"), "gaps": False, **self._matrix_row(counts, others, "")})
+            asked = {"provider__notin": json.dumps(registered, ensure_ascii=False)}
+            rows.append(self._matrix_row(gettext("Other providers"), others, self._other_codes(counts), asked))
         return rows
 
-    def _matrix_row(self, counts: Counts, providers: set[str], linked: str) -> dict[str, Any]:
+    def _matrix_row(
+        self, name: str, own: Counts, other_codes: list[str | None], asked: dict[str, str], *, gaps: bool = False
+    ) -> dict[str, Any]:
         codes = [text.code for text in self._titles.databases.values()]
-        own = {place: n for place, n in counts.items() if place[1] in providers}
-        return {
-            "cells": [
-                {"count": _count(own, code), "url": self._entries_url(code, linked) if linked else ""} for code in codes
-            ],
-            "rest": sum(n for (code, _), n in own.items() if code not in codes),
-            "sum": sum(own.values()),
-        }
+        # `provider NOT IN (…)` leaves out entries without a provider: a link would show fewer than the number says.
+        linked = all(provider is not None for _, provider in own)
+        cells = [
+            {
+                "count": _count(own, code),
+                "gap": gaps and code in codes and not _count(own, code),
+                "url": self._listed({**_of_category(code), **asked}) if linked else "",
+            }
+            for code in (*codes, *other_codes)
+        ]
+        return {"agency": name, "cells": cells, "sum": sum(own.values()), "url": self._listed(asked) if linked else ""}
+
+    def _other_codes(self, counts: Counts) -> list[str | None]:
+        """Categories of entries beside the six: 9 (other), and None, which nobody has classed, at the end."""
+        six = {text.code for text in self._titles.databases.values()}
+        found = {code for code, _ in counts} - six
+        named: list[str | None] = [*sorted(code for code in found if code is not None)]
+        return [*named, None] if None in found else named
+
+    @staticmethod
+    def _category_title(code: str | None) -> str:
+        return gettext("Not classed") if code is None else say(titles.code_meaning("category", code)) or code
 
     # -- one category -------------------------------------------------------------------------------------------------
 
@@ -182,15 +204,20 @@ class Overview:
         return {row[0]: local_time(row[1]) for row in result.rows}
 
     def _entries_url(self, category: str | None, provider: str = "") -> str:
-        args = {"category": category} if category is not None else {"category__isnull": "1"}
-        if provider:
-            args["provider"] = provider
-        return f"{self._urls.table('directory', 'resources')}?{urlencode(args)}"
+        return self._listed({**_of_category(category), **({"provider": provider} if provider else {})})
+
+    def _listed(self, asked: dict[str, str]) -> str:
+        """The address of the directory's entries that fit."""
+        return f"{self._urls.table('directory', 'resources')}?{urlencode(asked)}"
 
 
 def agency_names(agencies: Iterable[dict[str, str]]) -> dict[str, str]:
     """The names of agencies by id, in the reader's language."""
     return {agency["id"]: i18n.choose(agency["name_zh"], agency["name_en"]) for agency in agencies}
+
+
+def _of_category(code: str | None) -> dict[str, str]:
+    return {"category": code} if code is not None else {"category__isnull": "1"}
 
 
 def _count(counts: Counts, category: str | None) -> int:

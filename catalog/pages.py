@@ -4,7 +4,9 @@ Datasette's own pages need of us. Deciding who may call them is the gate's (:mod
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+import sqlite3
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from datasette.app import Datasette
 
 PAGE_SIZE = 50
+MAX_FORM_FIELDS = 20
 
 
 # -- what every page needs --------------------------------------------------------------------------------------------
@@ -292,6 +295,8 @@ async def failed(datasette: Datasette, service: Service, request: Request, excep
     status = int(getattr(exception, "status", 500))
     if type(exception).__name__ == "QueryInterrupted":
         status = 408
+    elif status == 500 and _asked_wrongly(exception):
+        status = 400
     error = _FAILURES.get(status) or RequestError(status, *_SERVER_FAILED)
     detail = {"detail": str(exception)} if status < 500 else {}
     found = match(request.method, request.path)
@@ -300,6 +305,13 @@ async def failed(datasette: Datasette, service: Service, request: Request, excep
     if table and request.actor is not None:
         page["back"] = Overview(datasette, service, request.actor).published(database, table)
     return await problem(datasette, request, error, detail, page)
+
+
+def _asked_wrongly(exception: Exception) -> bool:
+    """Arguments that Datasette lets through and SQLite or JSON cannot take: the asker's mistake, not the service's."""
+    if isinstance(exception, sqlite3.OperationalError):
+        return "malformed JSON" in str(exception)
+    return isinstance(exception, (json.JSONDecodeError, OverflowError))
 
 
 _SERVER_FAILED = (
@@ -369,7 +381,11 @@ async def _page(
 
 async def _form(request: Request) -> dict[str, str]:
     body = await request.post_body()
-    return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
+    try:
+        fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=MAX_FORM_FIELDS)
+    except ValueError as error:
+        raise RequestError(400, "the form has too many fields", "表单字段过多") from error
+    return {name: values[0] for name, values in fields.items()}
 
 
 def _safe_next(target: str | None) -> str:

@@ -20,6 +20,7 @@ from datasette.utils.asgi import Request
 
 from catalog import i18n, listing, pages
 from catalog.authentication import Credentials
+from catalog.errors import UsageError
 from catalog.excel import mark_csv_downloads
 from catalog.http import App
 from catalog.recorder import Gate
@@ -44,8 +45,7 @@ def build(service: Service) -> Datasette:
     # Where rich is installed, Datasette prints each error with the values of all local variables: of queries, that is.
     datasettes_own.rich = None
     folder = service.instance.path
-    config = yaml.safe_load((folder / "datasette.yml").read_text(encoding="utf-8"))
-    metadata = yaml.safe_load((folder / "metadata.yml").read_text(encoding="utf-8"))
+    config, metadata = _read_yaml(folder / "datasette.yml"), _read_yaml(folder / "metadata.yml")
     datasette = Datasette(
         files=[str(service.instance.database_path(category)) for category in CATEGORIES],
         config=config,
@@ -53,8 +53,35 @@ def build(service: Service) -> Datasette:
         secret=service.instance.session_secret().hex(),
         default_deny=True,
     )
+    for database in datasette.databases.values():
+        _keep_queries_out_of_the_log(database)
     _services[datasette] = service
     return datasette
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(
+            f"{path} is missing or cannot be read ({error}); restore it from a backup",
+            f"{path} 缺失或无法读取（{error}）；请从备份恢复",
+        ) from error
+    if not isinstance(value, dict):
+        raise UsageError(
+            f"{path} is not a table of settings; restore it from a backup", f"{path} 不是配置表；请从备份恢复"
+        )
+    return value
+
+
+def _keep_queries_out_of_the_log(database: Any) -> None:
+    """Datasette prints a failing statement with its parameters: with what was searched for, that is."""
+    execute = database.execute
+
+    async def quiet(*args: Any, **kwargs: Any) -> Any:
+        return await execute(*args, **{**kwargs, "log_sql_errors": False})
+
+    database.execute = quiet
 
 
 def service_of(datasette: Datasette) -> Service | None:

@@ -6,10 +6,11 @@ no data leaves. What is not in :data:`catalog.routes.ROUTES` does not exist.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 import orjson
 from datasette.utils import error_body
@@ -18,6 +19,8 @@ from catalog import i18n
 from catalog.authentication import Credentials, authenticate
 from catalog.errors import AuthenticationError, RequestError
 from catalog.http import (
+    MAX_BODY_BYTES,
+    MAX_FORM_BYTES,
     Answer,
     App,
     Receive,
@@ -51,6 +54,7 @@ _SECURITY_HEADERS = {
 }
 #: JSON larger than this is not parsed again to count its rows.
 _COUNT_ROWS_BELOW_BYTES = 4 * 1024 * 1024
+_REFUSED_ARGUMENTS = frozenset({"_through", "_where", "_m2m", "_trace", "_context"})
 
 
 class Gate:
@@ -76,13 +80,16 @@ class Gate:
             answer = await self._answer(request, receive)
         except RequestError as error:
             answer = await self._error(request, error)
+        except BilingualError as error:  # the ledger or the register: no data leaves, whatever it was
+            answer = await self._error(request, RequestError(503, error.en, error.zh))
         for name, value in _SECURITY_HEADERS.items():
             answer.set_header(name, value)
         await answer.send(send, with_body=request.method != "HEAD")
 
     async def _answer(self, request: _Request, receive: Receive) -> Answer:
         found = request.match
-        body = await read_body(receive)
+        form = found is not None and found.route.access in (Access.PUBLIC, Access.SIGNED_IN)
+        body = await read_body(receive, MAX_FORM_BYTES if form else MAX_BODY_BYTES)
         public = found is not None and found.route.access is Access.PUBLIC
         credentials = None
         try:
@@ -104,7 +111,9 @@ class Gate:
             )
         if found.route.access is Access.SIGNED_IN:
             if credentials.nonce:
-                self._service.identity.use_nonce(credentials.keyid, credentials.nonce, MAX_AGE + 2 * MAX_SKEW)
+                await asyncio.to_thread(
+                    self._service.identity.use_nonce, credentials.keyid, credentials.nonce, MAX_AGE + 2 * MAX_SKEW
+                )
             return await collect(self._app, scope, inner)
         if found.route.access is Access.AUDIT and credentials.actor.role != "supervisor":
             raise RequestError(
@@ -114,7 +123,10 @@ class Gate:
             )
         if credentials.nonce and self._service.ledger.used(credentials.once_key) is not None:
             raise replayed()
+        refuse_arguments(request.query)
         answer = await collect(self._app, scope, inner)
+        if request.method == "HEAD":
+            answer.body = b""  # what leaves is what is hashed and counted
         if 300 <= answer.status < 400:  # a redirect carries no data, the address it leads to is recorded
             return answer
         return await self._record(request, found, credentials, answer)
@@ -162,8 +174,8 @@ class Gate:
             fields["keyid"] = credentials.actor.keyid
         if found.route.access is Access.AUDIT:
             return "audit.read", {**fields, "size_bytes": len(answer.body)}
-        if answer.status == 403:
-            decision = self._service.decision(credentials.actor, found.resource)
+        decision = self._service.decision(credentials.actor, found.resource) if answer.status == 403 else None
+        if answer.status == 403 and (decision is None or not decision.allowed):
             return "query.referred", {**fields, "clause": decision.code if decision else "not_published"}
         if answer.status >= 400:
             return "query.failed", fields
@@ -216,6 +228,7 @@ class _Request:
         raw_path = scope.get("raw_path") or scope["path"].encode()
         self.path: str = raw_path.decode("latin-1").partition("?")[0]
         query = scope.get("query_string", b"").decode("latin-1")
+        self.query = query
         self.target = f"{self.path}?{query}" if query else self.path
         self.fields = header_fields(scope["headers"])
         self.cookies = cookies(self.fields.get("cookie", ""))
@@ -241,12 +254,33 @@ class _Request:
         }
 
 
+def refuse_arguments(query: str) -> None:
+    """Raise :class:`RequestError` 400 for arguments of Datasette that reach past the table that was asked for.
+
+    ``_through`` filters by another table, whose permission would have to be decided and recorded too.
+    """
+    for name, _ in parse_qsl(query, keep_blank_values=True):
+        if name in _REFUSED_ARGUMENTS:
+            raise RequestError(
+                400,
+                f"the argument {name} is not served here; filter by the table's own columns",
+                f"不支持参数 {name}；请按本表的字段筛选",
+            )
+
+
 def _count_rows(found: Match, answer: Answer) -> int | None:
     if found.format != "json" or len(answer.body) > _COUNT_ROWS_BELOW_BYTES:
         return None
+    if not answer.body:
+        return 0
     try:
         value = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:  # newline-delimited JSON, or the empty body of a HEAD
-        return None
-    rows = value.get("rows") if isinstance(value, dict) else value
-    return len(rows) if isinstance(rows, list) else None
+    except orjson.JSONDecodeError:  # newline-delimited JSON: a row a line
+        return answer.body.count(b"\n") + (not answer.body.endswith(b"\n"))
+    if isinstance(value, list):
+        return len(value)
+    # Facets give values away as rows do; with _shape=object the rows are the members, by primary key.
+    rows = value.get("rows", value if "ok" not in value else [])
+    facets = value.get("facet_results") or {}
+    groups = facets.get("results", {}) if isinstance(facets, dict) else {}
+    return len(rows) + sum(len(group.get("results", [])) for group in groups.values())

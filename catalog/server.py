@@ -7,6 +7,7 @@ import contextlib
 import errno
 import signal
 import socket
+import sqlite3
 from collections.abc import Callable, Iterator
 
 import uvicorn
@@ -46,6 +47,11 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def address(host: str, port: int) -> str:
+    """The address of a listener as a client writes it."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def serve(instance: Instance, listener: socket.socket, on_ready: Callable[[], None] | None = None) -> None:
     """Serve until interrupted; then let running requests finish and commit what is queued.
 
@@ -58,6 +64,11 @@ def serve(instance: Instance, listener: socket.socket, on_ready: Callable[[], No
             reconcile(instance.database_path(category), ledger_recorder(service.ledger))
         with _quiet_signals():
             asyncio.run(_run(service, listener, on_ready))
+    except sqlite3.Error as error:
+        raise UsageError(
+            f"the instance {instance.path} cannot be read or written ({error}); free disk space or restore a backup",
+            f"实例 {instance.path} 无法读写（{error}）；请腾出磁盘空间，或从备份恢复",
+        ) from error
     finally:
         service.close()
 

@@ -90,9 +90,11 @@ def verify(message: Message, body: bytes, find_key: Callable[[str], Ed25519Publi
         # The library wraps whatever the key look-up raised.
         if isinstance(error.__cause__, AuthenticationError):
             raise error.__cause__ from None
-        raise _refused(str(error)) from error
+        raise _refused(*_reason(str(error), message.url)) from error
     if not result.nonce or len(result.nonce) > MAX_NONCE_LENGTH:
-        raise _refused(f"it has no nonce of 1 to {MAX_NONCE_LENGTH} characters")
+        raise _refused(
+            f"it has no nonce of 1 to {MAX_NONCE_LENGTH} characters", f"缺少 1 至 {MAX_NONCE_LENGTH} 个字符的 nonce"
+        )
     # Values are serialised structured fields: what the signature covers, to be shown to an auditor later.
     base = "\n".join(f"{name}: {value}" for name, value in result.covered_components.items())
     return Verified(str(result.parameters["keyid"]), result.nonce, base, message.headers["signature"])
@@ -115,11 +117,42 @@ def _required(message: Message, body: bytes) -> tuple[str, ...]:
     return (*COMPONENTS, "content-digest") if body or "content-digest" in message.headers else COMPONENTS
 
 
-def _refused(why: str) -> AuthenticationError:
+#: From the library's own words to what a person can act on; the first that fits.
+_REASONS = (
+    (("time in the future",), "it is dated in the future; set the clock", "签名时间晚于服务器时间，请校准时钟"),
+    (("in the past", "maximum allowable age"), "it is too old", "签名已过期"),
+    (
+        ("does not match the message body", "digest length"),
+        "the body is not the one whose Content-Digest was signed",
+        "正文与已签名的 Content-Digest 不符",
+    ),
+    (
+        ("not covered", "requires a signed Content-Digest"),
+        "it does not cover @method, @target-uri and, with a body, content-digest",
+        "签名未涵盖 @method、@target-uri 及（有正文时）content-digest",
+    ),
+    (("Multiple signatures",), "there is more than one", "签名不止一个"),
+    (("created", "keyid", "metadata parameter", "algorithm"), "its parameters are out of form", "签名参数不符合要求"),
+)
+
+
+def _reason(said: str, url: str) -> tuple[str, str]:
+    for words, en, zh in _REASONS:
+        if any(word in said for word in words):
+            return en, zh
+    if said:
+        return "its header fields are out of form (RFC 9421 §4)", "签名头字段格式不符（RFC 9421 第 4 节）"
+    return (
+        f"it does not fit the key and the address; this service was asked as {url}",
+        f"与密钥或地址不符；本服务收到的地址为 {url}",
+    )
+
+
+def _refused(why_en: str, why_zh: str) -> AuthenticationError:
     minutes = int(MAX_AGE.total_seconds() // 60)
     return AuthenticationError(
-        f"the signature was refused: {why}. Signatures cover @method, @target-uri and content-digest and are valid "
+        f"the signature was refused: {why_en}. Signatures cover @method, @target-uri and content-digest and are valid "
         f"for {minutes} minutes; check the key, the exact address and the clock, then sign anew",
-        f"签名未通过：{why}。签名须涵盖 @method、@target-uri 和 content-digest，有效期 {minutes} 分钟；"
+        f"签名未通过：{why_zh}。签名须涵盖 @method、@target-uri 和 content-digest，有效期 {minutes} 分钟；"
         "请核对密钥、完整地址和本机时钟后重新签名",
     )

@@ -40,6 +40,11 @@ def ingest() -> None:
     "--mapping", "-m", help="Name of a mapping, or path of a .yml; else detected. 映射名称或路径，缺省时自动识别。"
 )
 @click.option("--set-aside", is_flag=True, help="Take the good rows, report the rest. 收入合格的行，其余搁置并报告。")
+@click.option(
+    "--allow-removals",
+    is_flag=True,
+    help="Take a snapshot that removes most of the rows stored. 允许快照删除大部分已存的行。",
+)
 @click.option("--dry-run", is_flag=True, help="Check and count, write nothing. 只检查和计数，不写入。")
 @click.option(
     "--report",
@@ -57,6 +62,7 @@ def load(
     instance: Path,
     mapping: str | None,
     set_aside: bool,
+    allow_removals: bool,
     dry_run: bool,
     report_path: Path | None,
     as_json: bool,
@@ -68,7 +74,15 @@ def load(
     A file with problem rows is refused whole (exit code 1) unless --set-aside is given. The same file again changes
     nothing. 有问题行的文件整批不收（退出码 1），除非加 --set-aside；重复导入同一文件不产生任何变化。
     """
-    options = Options(mapping, delimiter, encoding, set_aside, dry_run, keep_all_problems=report_path is not None)
+    options = Options(
+        mapping,
+        delimiter,
+        encoding,
+        set_aside,
+        dry_run,
+        keep_all_problems=report_path is not None,
+        allow_removals=allow_removals,
+    )
     reports: list[Report] = []
     with ExitStack() as stack:
         target = _target(Instance.open(instance), dry_run, stack)

@@ -32,6 +32,17 @@ from ingest.tables import Table
 #: Progress is told every so many rows.
 PROGRESS_ROWS = 200
 
+#: A snapshot that would remove at least so many rows, and more than half of its mapping's, is refused: it is more often
+#: a file cut short than an agency that gave up most of its work.
+MANY_REMOVALS = 20
+
+#: The rows of a mapping and table that are neither staged nor set aside: the file no longer has them.
+_ABSENT = (
+    f"FROM {ROWS_TABLE} WHERE mapping = ? AND table_name = ? "  # noqa: S608
+    f"AND NOT EXISTS (SELECT 1 FROM _stage AS s WHERE s.key_hash = {ROWS_TABLE}.key_hash) "
+    f"AND NOT EXISTS (SELECT 1 FROM _seen AS s WHERE s.key_hash = {ROWS_TABLE}.key_hash)"
+)
+
 
 @dataclass(frozen=True)
 class Loader:
@@ -59,6 +70,7 @@ class Loader:
         source: SourceFile,
         *,
         set_aside: bool = False,
+        allow_removals: bool = False,
         dry_run: bool = False,
         keep_all_problems: bool = False,
         progress: Callable[[int], None] | None = None,
@@ -67,6 +79,7 @@ class Loader:
 
         Args:
             set_aside: take the good rows although others have problems; else one problem keeps the batch out.
+            allow_removals: take a snapshot although it removes most of the rows stored; else that keeps it out.
             dry_run: count everything, write nothing.
             progress: called with the number of rows done since the last call.
 
@@ -85,6 +98,7 @@ class Loader:
             self.table.database,
             self.table.name,
             set_aside_allowed=set_aside,
+            removals_allowed=allow_removals,
             dry_run=dry_run,
             keep_all=keep_all_problems,
             rows_blank=source.scan.blank_rows,
@@ -103,7 +117,7 @@ class Loader:
 
 
 class _Unwritten(Exception):
-    """Rolls a dry run back."""
+    """Rolls a dry run or a refused batch back."""
 
 
 class _Stage:
@@ -225,7 +239,7 @@ class _Stage:
         return hmac.digest(self._loader.secret, message, "sha256")
 
     def merge(self, source: SourceFile, started: datetime) -> Batch | None:
-        """Bring the stage into the table; return the committed batch, or None for a dry run."""
+        """Bring the stage into the table; return the committed batch, or None for a dry run or a refused one."""
         moment = self._loader.now()
         identifier = batch_id(moment, self._loader.random(4))
         report = self._report
@@ -233,6 +247,10 @@ class _Stage:
             with transaction(self._connection):
                 ensure_table(self._connection, self._loader.table)
                 last_row_id = self._compare()
+                if self._mapping.mode == "snapshot" and not report.removals_withheld:
+                    self._count_removals()
+                if report.removals_refused:
+                    raise _Unwritten
                 self._write(identifier)
                 if report.dry_run:
                     raise _Unwritten
@@ -311,22 +329,25 @@ class _Stage:
             f"WHERE mapping = ? AND table_name = ? AND {ROWS_TABLE}.key_hash = s.key_hash AND {changed}",
             [batch, *self._place],
         )
-        if self._mapping.mode == "snapshot" and not self._report.removals_withheld:
+        if self._report.rows_removed:
             self._remove_absent()
+
+    def _count_removals(self) -> None:
+        """Count the rows of this mapping that the file no longer has, and refuse the batch if they are most of them."""
+        report = self._report
+        (report.rows_stored,) = self._connection.execute(
+            f"SELECT count(*) FROM {ROWS_TABLE} WHERE mapping = ? AND table_name = ?",  # noqa: S608
+            self._place,
+        ).fetchone()
+        (report.rows_removed,) = self._connection.execute(f"SELECT count(*) {_ABSENT}", self._place).fetchone()
+        many = report.rows_removed >= MANY_REMOVALS and 2 * report.rows_removed > report.rows_stored
+        report.removals_refused = many and not report.removals_allowed
 
     def _remove_absent(self) -> None:
         """Remove the rows of this mapping that the file no longer has."""
         connection = self._connection
-        absent = (
-            f"FROM {ROWS_TABLE} WHERE mapping = ? AND table_name = ? "  # noqa: S608
-            "AND NOT EXISTS (SELECT 1 FROM _stage AS s WHERE s.key_hash = _rows.key_hash) "
-            "AND NOT EXISTS (SELECT 1 FROM _seen AS s WHERE s.key_hash = _rows.key_hash)"
-        )
-        self._report.rows_removed = connection.execute(
-            f"DELETE FROM {self._table} WHERE id IN (SELECT row_id {absent})",  # noqa: S608
-            self._place,
-        ).rowcount
-        connection.execute(f"DELETE {absent}", self._place)
+        connection.execute(f"DELETE FROM {self._table} WHERE id IN (SELECT row_id {_ABSENT})", self._place)  # noqa: S608
+        connection.execute(f"DELETE {_ABSENT}", self._place)
 
     @property
     def _table(self) -> str:

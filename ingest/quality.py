@@ -23,9 +23,10 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 class Report:
     """What happened to one file.
 
-    ``written`` is false for a dry run and for a batch that was refused because of its problems (``refused``). Counts
-    are of rows; a row with several problems is set aside once. ``problems`` holds the first ones, or all of them if
-    ``keep_all``.
+    ``written`` is false for a dry run and for a batch that was refused (``refused``) because of its problems, or
+    because it would remove too many rows (``removals_refused``; ``rows_removed`` of the ``rows_stored`` that its
+    mapping had loaded before). Counts are of rows; a row with several problems is set aside once. ``problems``
+    holds the first ones, or all of them if ``keep_all``.
     """
 
     file_name: str
@@ -36,6 +37,7 @@ class Report:
     set_aside_allowed: bool
     dry_run: bool
     keep_all: bool = False
+    removals_allowed: bool = False
     rows_read: int = 0
     rows_blank: int = 0
     rows_set_aside: int = 0
@@ -43,7 +45,9 @@ class Report:
     rows_changed: int = 0
     rows_unchanged: int = 0
     rows_removed: int = 0
+    rows_stored: int = 0
     removals_withheld: bool = False
+    removals_refused: bool = False
     batch: str | None = None
     ledger_seq: int | None = None
     problems: list[RowProblem] = field(default_factory=list)
@@ -64,8 +68,8 @@ class Report:
 
     @property
     def refused(self) -> bool:
-        """Whether problems kept the whole batch out."""
-        return self.rows_set_aside > 0 and not self.set_aside_allowed
+        """Whether problems, or too many removals, kept the whole batch out."""
+        return self.removals_refused or (self.rows_set_aside > 0 and not self.set_aside_allowed)
 
     @property
     def written(self) -> bool:
@@ -93,7 +97,9 @@ class Report:
             "rows_changed": self.rows_changed,
             "rows_unchanged": self.rows_unchanged,
             "rows_removed": self.rows_removed,
+            "rows_stored": self.rows_stored,
             "removals_withheld": self.removals_withheld,
+            "removals_refused": self.removals_refused,
             "problem_count": self.problem_count,
             "by_rule": [
                 {"rule": rule, "column": column, "count": count}
@@ -163,6 +169,14 @@ def render(report: Report) -> str:
 
 
 def _outcome(report: Report) -> str:
+    if report.removals_refused:
+        gone = f"{report.rows_removed:,} / {report.rows_stored:,}"
+        return (
+            f"  未写入任何内容：该文件将删除本映射已存的 {gone} 行，可能不完整；"
+            "请核对文件，确需删除则加 --allow-removals。"
+            f" Nothing was written: the file would remove {gone} rows that this mapping stored, and may be incomplete; "
+            "check it, and if they are to go give --allow-removals."
+        )
     if report.refused:
         return (
             "  未写入任何内容：请更正以下各行，或加 --set-aside 先收入合格的行。"

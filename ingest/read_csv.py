@@ -75,12 +75,23 @@ class CsvFile:
                 yield line, cells
                 line = reader.line_num + 1
         except csv.Error as error:
+            if _is_over_long(error):
+                raise self._over_long(line) from error
             raise ReadError(
                 f"{self._name}, row beginning at line {line}: {error}; look for a quotation mark that does not "
                 f"close or is not doubled (delimiter: {_SAID.get(self._delimiter, self._delimiter)})",
                 f"{self._name} 自第 {line} 行起的一行无法解析（{error}）；请检查未闭合或未成对转义的引号"
                 f"（分隔符：{_SAID.get(self._delimiter, self._delimiter)}）",
             ) from error
+
+    def _over_long(self, line: int) -> ReadError:
+        limit = csv.field_size_limit()
+        return ReadError(
+            f"{self._name}, row beginning at line {line}: a value is over {limit:,} characters long; look for a "
+            "quotation mark that does not close, check that the file has line breaks, or name its --delimiter",
+            f"{self._name} 自第 {line} 行起的一行：有一个值超过 {limit:,} 个字符；请检查未闭合的引号、文件是否有换行，"
+            "或用 --delimiter 指明分隔符",
+        )
 
     def _header(self, line: int, cells: list[str]) -> list[str]:
         header = [fold(cell) for cell in cells]
@@ -101,8 +112,16 @@ class CsvFile:
     def _find_delimiter(self, expected: str) -> str:
         """The one delimiter that divides the header; the file's ending decides where none or several do."""
         self._delimiter = expected
-        first = next((line for line in self._text() if line.strip()), "")
-        dividing = [mark for mark in _DELIMITERS if len(next(csv.reader([first], delimiter=mark), [])) > 1]
+        number, first = next(((n, line) for n, line in enumerate(self._text(), start=1) if line.strip()), (1, ""))
+        try:
+            dividing = [mark for mark in _DELIMITERS if len(next(csv.reader([first], delimiter=mark), [])) > 1]
+        except csv.Error as error:
+            if _is_over_long(error):
+                raise self._over_long(number) from error
+            raise ReadError(
+                f"{self._name}, line {number}: the header cannot be read: {error}; check its quotation marks",
+                f"{self._name} 第 {number} 行：无法解析表头（{error}）；请检查引号",
+            ) from error
         if expected in dividing or not dividing:
             return expected
         if len(dividing) > 1:
@@ -112,3 +131,8 @@ class CsvFile:
                 f"{self._name}：表头可按 {said} 分隔；请用 --delimiter 指定",
             )
         return dividing[0]
+
+
+def _is_over_long(error: csv.Error) -> bool:
+    """Whether a value went over ``csv.field_size_limit``: the module has no class of its own for that."""
+    return "field limit" in str(error)

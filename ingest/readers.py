@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -70,11 +71,15 @@ def open_source(path: Path, *, delimiter: str | None = None, encoding: str | Non
     """Open ``path`` and yield it as a :class:`SourceFile`.
 
     Raises:
-        ReadError: missing, unreadable, empty, a format or encoding that is not read, or broken inside; names the
-            place and the cure.
+        ReadError: missing, not a regular file, unreadable, empty, a format or encoding that is not read, or broken
+            inside; names the place and the cure.
     """
     kind = _format_of(path)
     try:
+        # Before it is opened: opening a pipe waits for its writer, and a device never ends.
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise _not_a_file(path, mode)
         stream = path.open("rb")
     except OSError as error:
         raise ReadError(
@@ -110,6 +115,18 @@ def _format_of(path: Path) -> str:
             f"{path.name}：无法识别后缀 {suffix or '（无）'}；可用格式：{ACCEPTED}",
         )
     return kind
+
+
+def _not_a_file(path: Path, mode: int) -> ReadError:
+    if stat.S_ISDIR(mode):
+        return ReadError(
+            f"{path} is a directory; name the files in it that are to be read",
+            f"{path} 是目录；请指明其中要读取的文件",
+        )
+    return ReadError(
+        f"{path} is a pipe, device or socket, not a regular file; save its content to a file and give that",
+        f"{path} 是管道、设备或套接字，不是普通文件；请先将内容存为文件再导入",
+    )
 
 
 def _workbook(name: str) -> ReadError:

@@ -36,6 +36,7 @@ class Options:
     set_aside: bool = False
     dry_run: bool = False
     keep_all_problems: bool = False
+    allow_removals: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def load_path(path: Path, target: Target, options: Options = Options(), progress
             return loader.load(
                 source,
                 set_aside=options.set_aside,
+                allow_removals=options.allow_removals,
                 dry_run=options.dry_run,
                 keep_all_problems=options.keep_all_problems,
                 progress=done,

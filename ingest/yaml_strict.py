@@ -128,7 +128,8 @@ def parse(data: bytes, file: str) -> Node:
     """Return the one document of a YAML file.
 
     Raises:
-        MappingError: not UTF-8, not YAML, several documents, a repeated key, an anchor, or over 1 MiB.
+        MappingError: not UTF-8, not YAML, several documents, a repeated key, an anchor, over 1 MiB, or nested deeper
+            than Python can follow.
     """
     whole = Node(None, file, 1, "")
     if len(data) > _MAX_BYTES:
@@ -142,14 +143,16 @@ def parse(data: bytes, file: str) -> Node:
         ) from error
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is None:
+            raise whole.fail("the file is empty", "文件为空")
+        return _Converter(file).convert(root, "")
+    except RecursionError as error:
+        raise whole.fail("nested too deeply; this is not a mapping", "嵌套过深；不是映射文件") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error)
         place = Node(None, file, mark.line + 1 if mark else 1, "")
         raise place.fail(f"not valid YAML: {problem}", f"不是有效的 YAML：{problem}") from error
-    if root is None:
-        raise whole.fail("the file is empty", "文件为空")
-    return _Converter(file).convert(root, "")
 
 
 class _Converter:

@@ -59,12 +59,15 @@ class Receipt:
             EntryError: not of the form of docs/spec/receipt.md.
         """
         try:
+            if set(value) != {"entry", "proof", "openings"}:
+                raise KeyError("members")
             openings = {name: _opening(**opening) for name, opening in value["openings"].items()}
             return cls(value["entry"].encode(), value["proof"].encode(), openings)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise EntryError(
-                "this is not a receipt: want an object with entry, proof and openings",
-                "这不是回执：应为含 entry、proof 和 openings 的对象",
+                "this is not a receipt: want an object with entry, proof and openings and nothing else; "
+                "fetch it again from /log/receipt/NUMBER",
+                "这不是回执：应为只含 entry、proof 和 openings 的对象；请从 /log/receipt/编号 重新获取",
             ) from error
 
     def verify(self, key: VerifierKey) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import orjson
 
 from ledger import entries
 from ledger.book import Receipt
-from ledger.errors import BilingualError, EntryError
+from ledger.errors import ArgumentError, BilingualError, EntryError, LedgerError, NoteError
 from ledger.instance import Instance
 from ledger.log.note import VerifierKey
 from ledger.log.verify import Verdict, count_entries, verify_file
@@ -48,6 +48,14 @@ def bilingual_errors(function: Callable[P, R]) -> Callable[P, R]:
     return wrapper
 
 
+def parse_vkey(text: str) -> VerifierKey:
+    """A verifier key given on the command line. Raises :class:`ArgumentError` (exit 2) when it is malformed."""
+    try:
+        return VerifierKey.parse(text)
+    except NoteError as error:
+        raise ArgumentError(error.en, error.zh) from error
+
+
 @click.group()
 def ledger() -> None:
     """核验和读取台账。 Verify and read the ledger."""
@@ -62,7 +70,7 @@ def verify(instance: Path, vkey: str | None, as_json: bool) -> None:
     """逐条重读并核验。 Re-read every entry: exit 0 if all holds, 1 naming the first bad entry."""
     try:
         opened = Instance.open(instance)
-        verdict = _verify_with_progress(opened, VerifierKey.parse(vkey) if vkey else opened.verifier_key())
+        verdict = _verify_with_progress(opened, parse_vkey(vkey) if vkey else opened.verifier_key())
     except BilingualError as error:
         if as_json:
             click.echo(json.dumps({"ok": False, "error": type(error).__name__, "en": error.en, "zh": error.zh}))
@@ -119,15 +127,32 @@ def prove(seq: int, instance: Path) -> None:
 @bilingual_errors
 def check_receipt(file: Path, vkey: str) -> None:
     """离线核验回执。 Check a receipt offline."""
-    entry = _read_receipt(file).verify(VerifierKey.parse(vkey))
+    key, receipt = parse_vkey(vkey), _read_receipt(file)
+    try:
+        entry = receipt.verify(key)
+    except LedgerError as error:
+        error.en = f"the receipt does not hold: {error.en}. Keep it and tell the supervising office"
+        error.zh = f"回执不成立：{error.zh}。请保存该回执并报告监督机构"
+        raise
     click.echo(f"完好 OK：{entry['log']} 第 {entry['seq']} 条 entry {entry['seq']}，{entry['kind']}，{entry['t']}")
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a member is given twice")
+    return value
 
 
 def _read_receipt(file: Path) -> Receipt:
     try:
-        value: Any = orjson.loads(file.read_bytes())  # unlike json it refuses hostile nesting and numbers cleanly
-    except (OSError, ValueError) as error:
+        data = file.read_bytes()
+        value: Any = orjson.loads(data)  # unlike json it refuses hostile nesting and numbers cleanly
+        # A reader could believe the first of two members of one name where a program takes the last.
+        json.loads(data, object_pairs_hook=_without_repeats)
+    except (OSError, ValueError, RecursionError) as error:
         raise EntryError(
-            f"{file} cannot be read as a receipt ({error})", f"{file} 无法作为回执读取（{error}）"
+            f"{file} cannot be read as a receipt ({error}); fetch it again from /log/receipt/NUMBER",
+            f"{file} 无法作为回执读取（{error}）；请从 /log/receipt/编号 重新获取",
         ) from error
     return Receipt.from_json(value)

@@ -54,6 +54,8 @@ class ConflictError(LedgerError):
 class LedgerUnavailableError(LedgerError):
     """The ledger cannot be written now (locked, read-only, disk full); nothing was acknowledged."""
 
+    exit_code = 2
+
 
 class TamperError(LedgerError):
     """Stored bytes are not what was signed. Names the first bad entry and what is wrong with it."""
@@ -61,5 +63,11 @@ class TamperError(LedgerError):
 
 class InstanceError(LedgerError):
     """An instance folder that is missing, incomplete or not ours."""
+
+    exit_code = 2
+
+
+class ArgumentError(LedgerError):
+    """Something given on the command line that cannot be meant."""
 
     exit_code = 2

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.book import Ledger
-from ledger.errors import InstanceError, VersionTooNewError
+from ledger.errors import InstanceError, NoteError, VersionTooNewError
 from ledger.log.note import VerifierKey, check_name
 
 #: The version of the folder's layout that this program writes.
@@ -37,7 +37,7 @@ class Settings:
 
     Attributes:
         origin: the ledger's name in every entry and checkpoint.
-        public_url: scheme, host and path prefix under which clients reach the service, without a closing slash; the
+        public_url: scheme and host (and port) under which clients reach the service, without a closing slash; the
             only source of these for signatures and links, forwarded headers are never believed.
         demo: an invented county; every page says so.
     """
@@ -107,6 +107,7 @@ class Instance:
         instance = cls(path, settings)
         try:
             path.mkdir(parents=True, exist_ok=True)
+            path.chmod(0o700)  # the databases in it are everybody's data: only the service's own user may enter
             if any(path.iterdir()):
                 raise InstanceError(
                     f"{path} is not empty; choose a new folder, nothing was changed",
@@ -147,7 +148,14 @@ class Instance:
         """
         _check_public_url(public_url)
         moved = Instance(self.path, replace(self.settings, public_url=public_url))
-        moved._write_settings()
+        if moved.settings != self.settings:
+            try:
+                moved._write_settings()
+            except OSError as error:
+                raise InstanceError(
+                    f"{self.path} cannot be written ({error.strerror}); free space or restore write permission",
+                    f"{self.path} 无法写入（{error.strerror}）；请腾出空间或恢复写权限",
+                ) from error
         return moved
 
     @property
@@ -181,8 +189,23 @@ class Instance:
         return Ledger(self.ledger_path, self._private_key(), now=now, random=random)
 
     def verifier_key(self) -> VerifierKey:
-        """The public key of this instance's log, from its private key."""
-        return VerifierKey(self.settings.origin, self._private_key().public_key().public_bytes_raw())
+        """The public key of this instance's log: from its private key, or in a copy without keys from log.vkey.
+
+        Trust it only as far as the folder; whoever must not trust the operator brings the key along.
+
+        Raises:
+            InstanceError: the private key is damaged; or there is none and log.vkey is missing or damaged.
+        """
+        if self._key_path("log.pem").exists():
+            return VerifierKey(self.settings.origin, self._private_key().public_key().public_bytes_raw())
+        path = self.path / "log.vkey"
+        try:
+            return VerifierKey.parse(path.read_text(encoding="utf-8").strip())
+        except (OSError, UnicodeDecodeError, NoteError) as error:
+            raise InstanceError(
+                f"{path} is missing or damaged; restore it, or pass the key with --vkey",
+                f"{path} 缺失或已损坏；请恢复该文件，或用 --vkey 提供公钥",
+            ) from error
 
     def row_secret(self) -> bytes:
         """32 bytes under which row hashes are keyed, so that nobody can guess rows from them."""
@@ -221,10 +244,10 @@ class Instance:
 
 
 def _check_public_url(url: str) -> None:
-    if not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*[^/?#\s])?", url):
+    if not re.fullmatch(r"https?://[^/?#\s]+", url):
         raise InstanceError(
-            f"public_url {url!r} is not like https://host/prefix (no closing slash)",
-            f"public_url {url!r} 应形如 https://主机/前缀（结尾不带斜杠）",
+            f"public_url {url!r} is not like https://host or https://host:port (a path below it is not served yet)",
+            f"public_url {url!r} 应形如 https://主机 或 https://主机:端口（暂不支持路径前缀）",
         )
 
 

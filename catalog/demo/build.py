@@ -11,7 +11,6 @@ import json
 import os
 import secrets
 import shlex
-import shutil
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -24,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from catalog.errors import UsageError
 from catalog.identity import Grant, Identity
-from catalog.setup import DIRECTORY_TABLES, create_instance
+from catalog.setup import DIRECTORY_TABLES, built_beside, create_instance
 from ingest.batches import ledger_recorder
 from ingest.load import Loader
 from ingest.mapping import packaged_mappings
@@ -49,33 +48,13 @@ def exists(directory: Path) -> bool:
 
 
 def create(directory: Path, public_url: str) -> None:
-    """Create the demonstration in ``directory``.
-
-    It is built beside its place and moved there when whole: an interrupted first start leaves nothing half-made.
+    """Create the demonstration in ``directory``, whole or not at all.
 
     Raises:
-        BilingualError: the folder exists and is not a demonstration, or cannot be written.
+        BilingualError: the folder exists and is not empty, or cannot be written.
     """
-    if directory.exists() and any(directory.iterdir()):
-        raise UsageError(
-            f"{directory} is not empty and not a demonstration; choose another folder, nothing was changed",
-            f"{directory} 不是空目录，也不是演示实例；请另选目录，未作任何更改",
-        )
-    building = directory.with_name(directory.name + ".building")
-    shutil.rmtree(building, ignore_errors=True)
-    try:
-        building.parent.mkdir(parents=True, exist_ok=True)
+    with built_beside(directory) as building:
         _fill(building, public_url)
-        if directory.exists():
-            directory.rmdir()
-        building.rename(directory)
-    except PermissionError as error:
-        raise UsageError(
-            f"the demonstration cannot be written to {directory} ({error.strerror}); choose a folder you may write",
-            f"无法在 {directory} 建立演示实例（{error.strerror}）；请选择有写权限的目录",
-        ) from error
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
 
 
 def greeting(instance: Instance, program: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -93,6 +95,26 @@ def test_no_page_is_wider_than_a_phone(reader: Make, locale: str) -> None:
             person.go(path)
             widths = person.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
             assert widths[0] <= widths[1], path
+
+
+def test_a_long_address_in_a_row_is_broken_and_not_wider_than_a_phone(reader: Make) -> None:
+    officer = reader("zhzf-1", viewport={"width": 390, "height": 800})
+    row = "/directory/resources/1"
+    long = "https://a.example/" + "x" * 300
+    with closing(sqlite3.connect(officer.site.instance.database_path("directory"))) as directory:
+        (before,) = directory.execute("SELECT source_url FROM resources WHERE id = 1").fetchone()
+        try:
+            with directory:
+                directory.execute("UPDATE resources SET source_url = ? WHERE id = 1", (long,))
+            for media in ("screen", "print"):
+                officer.page.emulate_media(media=media)  # type: ignore[arg-type]
+                officer.go(row)
+                assert long in officer.page.locator("dl.record").inner_text()
+                widths = officer.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+                assert widths[0] <= widths[1], media
+        finally:
+            with directory:
+                directory.execute("UPDATE resources SET source_url = ? WHERE id = 1", (before,))
 
 
 def test_on_a_phone_rows_are_cards_with_their_columns_named(reader: Make) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -62,6 +63,30 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
 def test_a_damaged_register_is_said_plainly(demo: Instance) -> None:
     demo.identity_path.unlink()
     refused(liandong("serve", "-i", str(demo.path), "--port", str(free_port())), 2, "identity.db")
+    demo.identity_path.write_bytes(b"not a database" * 100)
+    refused(liandong("serve", "-i", str(demo.path), "--port", str(free_port())), 2, "identity.db")
+
+
+@pytest.mark.parametrize("name", ["datasette.yml", "metadata.yml"])
+@pytest.mark.parametrize("content", [None, "a: [", "- 1"])
+def test_missing_or_broken_configuration_is_said_plainly(demo: Instance, name: str, content: str | None) -> None:
+    (demo.path / name).unlink() if content is None else (demo.path / name).write_text(content)
+    refused(liandong("serve", "-i", str(demo.path), "--port", str(free_port())), 2, name)
+
+
+def test_a_copy_without_keys_can_be_verified(demo: Instance) -> None:
+    shutil.rmtree(demo.path / "keys")
+    assert liandong("ledger", "verify", "-i", str(demo.path)).returncode == 0
+    (demo.path / "log.vkey").unlink()
+    refused(liandong("ledger", "verify", "-i", str(demo.path)), 2, "--vkey")
+
+
+def test_an_exchanged_table_or_a_missing_guard_is_found(demo: Instance) -> None:
+    connection = sqlite3.connect(demo.ledger_path, isolation_level=None)
+    connection.execute("CREATE TRIGGER x AFTER INSERT ON once BEGIN DELETE FROM once; END")
+    connection.close()
+    refused(liandong("ledger", "verify", "-i", str(demo.path)), 1, "trigger 'x'")
+    refused(liandong("serve", "-i", str(demo.path), "--port", str(free_port())), 1, "trigger 'x'")
 
 
 def test_the_demonstration_is_made_once_and_reused(tmp_path: Path) -> None:

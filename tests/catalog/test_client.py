@@ -7,12 +7,14 @@ import json
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from catalog.client import AnswerError, Asked, check
+from catalog.client import AnswerError, Asked, check, load_key
+from catalog.identity import key_id
 from ledger import Receipt, TamperError
 from ledger.instance import private_pem, write_private
 from tests.conftest import Running, liandong
@@ -91,6 +93,19 @@ def test_what_is_no_address_is_a_usage_error(running: Running, url: str) -> None
     assert result.returncode == 2
 
 
+def test_another_spelling_of_the_address_is_refused_and_the_right_one_named(running: Running, tmp_path: Path) -> None:
+    other = running.url.replace("127.0.0.1", "localhost")
+    result = liandong("query", other + "/directory.json", "--key", str(running.key_file))
+    assert result.returncode == 1
+    assert f"{running.url}/directory.json" in result.stderr
+    assert "与密钥或地址不符" in result.stderr
+
+
+def test_a_malformed_verifier_key_is_a_usage_error(running: Running) -> None:
+    result = liandong("query", running.url + "/", "--key", str(running.key_file), "--vkey", "bad")
+    assert result.returncode == 2
+
+
 def test_nobody_at_the_address_is_said_plainly(running: Running) -> None:
     result = liandong("query", "http://127.0.0.1:1/directory.json", "--key", str(running.key_file))
     assert result.returncode == 1
@@ -137,12 +152,20 @@ def test_a_receipt_of_another_answer_is_refused(running: Running, tmp_path: Path
     seq = json.loads(receipt["entry"])["seq"]
     key = running.instance.verifier_key()
     body = result.stdout.encode().rstrip(b"\n")
-    check(Asked(body, seq, receipt), key)
-    with pytest.raises(AnswerError, match="not about this answer"):
-        check(Asked(body + b" ", seq, receipt), key)
+    keyid = key_id(load_key(running.key_file).public_key())
+    asked = Asked("GET /directory/agencies.json", keyid, body, seq, receipt)
+    check(asked, key)
+    for other in (
+        replace(asked, body=body + b" "),
+        replace(asked, query="GET /directory/resources.json"),
+        replace(asked, keyid="ed25519:00"),
+        replace(asked, seq=seq + 1),
+    ):
+        with pytest.raises(AnswerError, match="not about this answer"):
+            check(other, key)
     receipt["openings"]["answer_sha256"]["value"] = "0" * 64
     with pytest.raises(TamperError):
-        check(Asked(body, seq, receipt), key)
+        check(asked, key)
 
 
 def test_a_receipt_proves_the_query_and_the_signature(running: Running, tmp_path: Path) -> None:

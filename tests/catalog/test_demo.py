@@ -7,7 +7,10 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from catalog.demo import build
+from catalog.errors import UsageError
 from ledger import CATEGORIES, Instance
 from tests.conftest import IN_PROCESS_URL, credentials
 
@@ -57,13 +60,28 @@ def test_passwords_and_tokens_are_in_no_entry_and_no_database(demo: Instance) ->
         assert secret.encode() not in stored
 
 
-def test_what_an_interrupted_start_left_is_thrown_away(tmp_path: Path) -> None:
-    left = tmp_path / "demo.building"
-    left.mkdir()
-    (left / "half").write_text("made")
+def test_other_folders_beside_it_are_left_alone_and_nothing_else_is_left(tmp_path: Path) -> None:
+    other = tmp_path / "demo.building"
+    other.mkdir()
+    (other / "mine.txt").write_text("precious")
     build.create(tmp_path / "demo", IN_PROCESS_URL)
-    assert build.exists(tmp_path / "demo")
-    assert not left.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["demo", "demo.building"]
+    assert (other / "mine.txt").read_text() == "precious"
+
+
+def test_what_fails_on_the_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(build, "_publish", full)
+    with pytest.raises(UsageError, match="No space left"):
+        build.create(tmp_path / "demo", IN_PROCESS_URL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_its_owner_may_enter_the_folder(demo: Instance, tmp_path: Path) -> None:
+    build.create(tmp_path / "fresh", IN_PROCESS_URL)
+    assert (tmp_path / "fresh").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_demonstration_moves_with_the_address_it_is_started_on(demo: Instance) -> None:

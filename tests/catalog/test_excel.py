@@ -1,4 +1,4 @@
-"""CSV downloads that Chinese editions of Excel and WPS read as what they are."""
+"""CSV downloads that Excel and WPS read as what they are: Chinese, and text that is no formula."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import codecs
 import csv
 import hashlib
 import io
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 
+import httpx2
 import pytest
 
+from catalog.excel import for_spreadsheets, mark_csv_downloads
+from catalog.http import Receive, Scope, Send
 from ledger import Instance, Receipt
 from tests.conftest import InProcess, in_process
 
@@ -55,3 +60,75 @@ async def test_csv_for_programs_has_no_mark(app: InProcess) -> None:
 async def test_other_answers_are_left_alone(app: InProcess) -> None:
     response = await app.client.get("/work/penalties.json?_size=1&_dl=1", headers=app.bearer())
     assert response.content.startswith(b"{")
+
+
+FORMULAS = [
+    "=1+1",
+    "+86 10",
+    "-2+3",
+    "@SUM(A1)",
+    "\tx",
+    "\r=1",
+    "=cmd|' /C calc'!A0",
+    '=HYPERLINK("a,b")',
+    "+5",
+    "-",
+    "-1\n",
+]
+EXACT = ["", "-1.5", "-3", "-1e-07", "1", "示例", "a=1", "'=1", '示,"例"', "两\n行"]
+
+
+async def test_cells_that_a_spreadsheet_would_run_get_an_apostrophe_in_downloads_only(demo: Instance) -> None:
+    async with in_process(demo) as running:
+        with closing(sqlite3.connect(demo.database_path("work"))) as connection, connection:
+            connection.execute("UPDATE penalties SET facts = '=1+1', fine_wan_yuan = -1.5 WHERE id = 1")
+        stored, saved = [
+            await running.client.get(f"/work/penalties.csv?id=1{more}", headers=await running.sign_in("zhzf-1"))
+            for more in ("", "&_dl=1")
+        ]
+        as_json = await running.client.get("/work/penalties.json?id=1&_shape=array", headers=running.bearer())
+        assert as_json.json()[0]["facts"] == "=1+1"
+        (exact,) = csv.DictReader(io.StringIO(stored.text))
+        (inert,) = csv.DictReader(io.StringIO(saved.content.decode("utf-8-sig")))
+        assert (exact["facts"], inert["facts"]) == ("=1+1", "'=1+1")
+        assert exact["fine_wan_yuan"] == inert["fine_wan_yuan"] == "-1.5"
+        assert {**exact, "facts": "'=1+1"} == inert
+
+
+async def test_a_download_without_such_cells_differs_by_its_mark_only(app: InProcess) -> None:
+    officer = await app.sign_in("zhzf-1")
+    stored = await app.client.get("/work/penalties.csv?_size=max", headers=officer)
+    saved = await app.client.get("/work/penalties.csv?_size=max&_dl=1", headers=officer)
+    assert saved.content == codecs.BOM_UTF8 + stored.content
+
+
+def test_formulas_are_defused_and_all_else_is_exact_wherever_the_cell_stands() -> None:
+    written = io.StringIO(newline="")
+    rows = [[cell, "x", cell] for cell in [*FORMULAS, *EXACT]]
+    csv.writer(written).writerows(rows)
+    read = list(csv.reader(io.StringIO(for_spreadsheets(written.getvalue().encode()).decode("utf-8-sig"), newline="")))
+    expected = [*(f"'{cell}" for cell in FORMULAS), *EXACT]
+    assert read == [[cell, "x", cell] for cell in expected]
+
+
+def test_cells_over_the_modules_limit_are_given_whole_and_the_limit_stays() -> None:
+    limit = csv.field_size_limit()
+    body = f"a,b\r\n{'长' * (limit + 1)},1\r\n".encode()
+    assert for_spreadsheets(body) == codecs.BOM_UTF8 + body
+    assert csv.field_size_limit() == limit
+
+
+async def test_a_cell_that_stretches_over_chunks_is_read_whole() -> None:
+    body = 'a\r\n"示\r\n=1"\r\n=2\r\n'.encode()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", b"text/csv; charset=utf-8")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for byte in body:
+            await send({"type": "http.response.body", "body": bytes([byte]), "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    transport = httpx2.ASGITransport(app=mark_csv_downloads(app))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://catalog.test") as client:
+        response = await client.get("/")
+    assert response.content == codecs.BOM_UTF8 + 'a\r\n"示\r\n=1"\r\n\'=2\r\n'.encode()

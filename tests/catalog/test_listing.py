@@ -115,6 +115,13 @@ def test_every_operator_of_the_form_has_a_title_and_so_has_its_condition(languag
         assert operator.title != lookup or language == "en"
 
 
+def test_a_condition_on_several_values_names_them(language: str) -> None:
+    (condition,) = page('town__notin=["甲镇", "乙镇"]').conditions
+    assert (condition.operator, condition.value) == ("不属于" if language == "zh" else "is none of", "甲镇、乙镇")
+    (condition,) = page("town__in=甲镇,乙镇").conditions
+    assert condition.value == "甲镇,乙镇"
+
+
 def test_the_form_offers_no_column_whose_values_must_not_stand_in_an_address() -> None:
     names = list(PENALTIES.columns)
     offered = {view.name for view in page().askable(names)}

@@ -245,6 +245,63 @@ async def test_a_browser_gets_the_503_as_a_page(app: InProcess) -> None:
     assert "<table" not in response.text
 
 
+async def test_facet_values_count_as_rows_that_left(app: InProcess) -> None:
+    url = "/directory/resources.json?_size=0&_facet=provider&_facet_size=max"
+    response = await app.client.get(url, headers=app.bearer())
+    given = len(response.json()["facet_results"]["results"]["provider"]["results"])
+    assert given > 1
+    assert app.entries()[-1]["rows"] == given
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rows"),
+    [("_shape=array&_size=3", 3), ("_shape=object&_size=3", 3), ("_shape=array&_nl=on&_size=3", 3), ("_size=0", 0)],
+)
+async def test_rows_are_counted_in_every_shape_of_json(app: InProcess, arguments: str, rows: int) -> None:
+    await app.client.get(f"/directory/resources.json?{arguments}", headers=app.bearer())
+    assert app.entries()[-1]["rows"] == rows
+
+
+async def test_head_records_that_nothing_left(app: InProcess) -> None:
+    await app.client.head(TABLE, headers=app.bearer())
+    assert (app.entries()[-1]["rows"], app.entries()[-1]["size_bytes"]) == (0, 0)
+
+
+async def test_arguments_that_reach_into_other_tables_are_refused(app: InProcess) -> None:
+    url = '/work/penalties.json?_through={"table":"inspections","column":"id","value":"1"}'
+    response = await app.client.get(url, headers=app.bearer())
+    assert response.status_code == 400
+    assert "_through" in response.json()["error_en"]
+
+
+@pytest.mark.parametrize(
+    "arguments", ["id__gt=9223372036854775808", "name__in=[1", "_facet_array=name", "_facet=nope", "_sort=nope"]
+)
+async def test_a_mistake_in_the_address_is_the_askers_not_the_services(app: InProcess, arguments: str) -> None:
+    response = await app.client.get(f"/directory/resources.json?{arguments}", headers=app.bearer())
+    assert response.status_code in (200, 400), response.text
+    assert app.entries()[-1]["kind"] in ("query.served", "query.failed")
+
+
+async def test_what_was_searched_for_is_in_no_log(app: InProcess, capfd: pytest.CaptureFixture[str]) -> None:
+    url = "/work/penalties.json?party_name=某某某&facts__arraycontains=x"
+    await app.client.get(url, headers=app.bearer())
+    printed = capfd.readouterr()
+    assert "某某某" not in printed.out + printed.err
+
+
+async def test_a_form_of_very_many_fields_is_refused(app: InProcess) -> None:
+    assert (await app.client.post("/sign-in", content=b"a=1&" * 30)).status_code == 400
+    assert (await app.client.post("/sign-in", content=b"a=1&" * 50_000)).status_code == 413
+
+
+async def test_a_register_that_cannot_be_written_is_503_not_a_traceback(app: InProcess) -> None:
+    app.service.identity._db.execute("PRAGMA query_only = 1")
+    response = await app.client.post("/sign-in", data={"login": "sfj-1", "password": app.passwords["sfj-1"]})
+    assert response.status_code == 503
+    error_shape(response.json(), 503)
+
+
 # -- no way round -----------------------------------------------------------------------------------------------------
 
 _SAMPLES = {"database": "work", "table": "penalties", "pks": "1", "query": "q", "format": "json", "path": "app.css"}

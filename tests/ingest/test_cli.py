@@ -197,3 +197,30 @@ def test_help_speaks_both_languages() -> None:
         shown = run(None, *arguments).stdout
         assert "Load" in shown or "List" in shown
         assert any("\u4e00" <= char <= "\u9fff" for char in shown)
+
+
+def test_a_snapshot_cut_short_is_refused_unless_its_removals_are_allowed(instance: Instance, tmp_path: Path) -> None:
+    mapping = next(item for item in packaged_mappings().values() if item.name == "portal_neijiang")
+    assert mapping.mode == "snapshot"
+    (sample, *_) = json.loads((FIXTURES / "neijiang.json").read_text(encoding="utf-8"))
+    key = mapping.column(mapping.key[0]).source
+    path = tmp_path / "neijiang.json"
+
+    def write(count: int) -> None:
+        records = [{**sample, key: f"{sample[key]}{number}"} for number in range(count)]
+        path.write_text(json.dumps(records, ensure_ascii=False), encoding="utf-8")
+
+    write(30)
+    assert run(instance, path).returncode == 0
+    write(5)
+    for more in ([], ["--dry-run"]):
+        done = run(instance, path, *more)
+        assert done.returncode == 1
+        assert "would remove 25 / 30 rows" in done.stdout
+        assert "将删除本映射已存的 25 / 30 行" in done.stdout
+    (report,) = json.loads(run(instance, path, "--json").stdout)
+    assert (report["refused"], report["removals_refused"], report["written"]) == (True, True, False)
+    assert (report["rows_removed"], report["rows_stored"]) == (25, 30)
+    assert len(entries(instance)) == 1
+    assert run(instance, path, "--allow-removals").returncode == 0
+    assert [entry["rows_removed"] for entry in entries(instance)] == [0, 25]

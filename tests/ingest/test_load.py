@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.errors import LoadError, MappingError
-from ingest.quality import Report
+from ingest.quality import Report, render
 from ingest.readers import open_source
 from tests.ingest.helpers import World, csv_file, error_of, listing
 
@@ -159,6 +159,48 @@ def test_a_snapshot_does_not_remove_a_row_that_was_set_aside(world: World) -> No
     assert counts(report) == (0, 0, 0, 1)
     assert [row[:2] for row in world.rows("work", ROWS)] == [("1", "甲"), ("2", "乙")]
     assert not report.removals_withheld
+
+
+def lines(first: int, last: int) -> list[str]:
+    """Good CSV lines with these codes."""
+    return [f"{code:03},甲,1,1" for code in range(first, last + 1)]
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_snapshot_that_would_remove_most_rows_is_refused_and_writes_nothing(world: World, dry_run: bool) -> None:
+    world.load(csv_file(world.folder, *lines(1, 40)), "listing")
+    before = world.dump("work")
+    report = world.load(csv_file(world.folder, *lines(1, 19)), "listing", dry_run=dry_run)
+    assert (report.refused, report.removals_refused, report.written) == (True, True, False)
+    assert (report.rows_removed, report.rows_stored) == (21, 40)
+    for said in ("would remove 21 / 40 rows", "将删除本映射已存的 21 / 40 行", "--allow-removals"):
+        assert said in render(report)
+    assert world.dump("work") == before
+    assert len(world.recorder.batches) == 1
+
+
+def test_removals_that_the_operator_allows_are_made(world: World) -> None:
+    world.load(csv_file(world.folder, *lines(1, 40)), "listing")
+    path = csv_file(world.folder, *lines(1, 19))
+    assert not world.load(path, "listing", allow_removals=True, dry_run=True).refused
+    assert counts(world.load(path, "listing", allow_removals=True)) == (0, 0, 19, 21)
+    assert counts(world.load(path, "listing")) == (0, 0, 19, 0)
+
+
+@pytest.mark.parametrize(("stored", "kept"), [(40, 20), (19, 0), (20, 1)])
+def test_half_of_the_rows_or_fewer_than_twenty_are_removed_without_asking(world: World, stored: int, kept: int) -> None:
+    world.load(csv_file(world.folder, *lines(1, stored)), "listing")
+    report = world.load(csv_file(world.folder, *lines(1, kept), "x,甲,1,1"), "listing")
+    assert counts(report) == (1, 0, kept, stored - kept)
+
+
+def test_rows_set_aside_and_those_of_other_mappings_are_no_removals(world: World) -> None:
+    world.load(csv_file(world.folder, *lines(101, 200)), "second")
+    world.load(csv_file(world.folder, *lines(1, 40)), "listing")
+    bad = [line.replace("甲", "") for line in lines(11, 40)]
+    assert counts(world.load(csv_file(world.folder, *lines(1, 10), *bad), "listing", set_aside=True)) == (0, 0, 10, 0)
+    assert world.load(csv_file(world.folder, *lines(1, 10)), "listing").removals_refused
+    assert counts(world.load(csv_file(world.folder, "x,甲,1,1"), "second")) == (1, 0, 0, 0)
 
 
 @pytest.mark.parametrize("line", [",无编号,1,1", "4,丁"])

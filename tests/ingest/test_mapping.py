@@ -174,3 +174,13 @@ def test_code_lists_find_every_word_and_refuse_a_word_with_two_meanings() -> Non
     assert "'丙' already stands for '甲'" in error_of(MappingError, lambda: parse_codes(twice.encode(), "codes.yml")).en
     spaced = "a: {title: {zh: 表, en: T}, values: {'甲 ': {en: A}}}"
     assert "white space" in error_of(MappingError, lambda: parse_codes(spaced.encode(), "codes.yml")).en
+
+
+@pytest.mark.parametrize("text", ["[" * 5_000, "[" * 5_000 + "]" * 5_000, "name: " + "{a: " * 5_000 + "}" * 5_000])
+def test_a_mapping_nested_thousands_deep_is_refused(text: str) -> None:
+    assert "nested too deeply" in refused(text).en
+
+
+@pytest.mark.parametrize("depth", range(100, 500, 5))
+def test_no_depth_of_nesting_escapes_as_a_recursion_error(depth: int) -> None:
+    refused("[" * depth + "]" * depth)

@@ -184,7 +184,7 @@ def test_broken_json_is_refused_with_line_and_column(text: str, line: int, colum
         ("a.csv", '编号,名称\n1,"a"b"\n', "line 2"),
         ("a.csv", "编号,,名称\n1,2,3\n", "header of column 2 is empty"),
         ("a.csv", "编号,名称, 编号\n1,2,3\n", "'编号' occurs twice"),
-        ("a.csv", "编号,名称\n1," + "长" * 200_000 + "\n", "field larger"),
+        ("a.csv", "编号,名称\n1," + "长" * 200_000 + "\n", "line 2: a value is over 131,072 characters"),
     ],
 )
 def test_broken_and_empty_files_are_refused(tmp_path: Path, name: str, text: str, said: str) -> None:
@@ -217,7 +217,37 @@ def test_other_endings_are_refused_with_the_formats_that_are_read(tmp_path: Path
 def test_a_missing_file_a_folder_and_a_forbidden_file_are_named(tmp_path: Path) -> None:
     assert "No such file" in refused(tmp_path / "none.csv").en
     (tmp_path / "folder.csv").mkdir()
-    assert "Is a directory" in refused(tmp_path / "folder.csv").en
+    assert "is a directory" in refused(tmp_path / "folder.csv").en
+
+
+def test_a_pipe_and_a_device_are_refused_before_they_are_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "device.csv").symlink_to("/dev/zero")
+    for name in ("pipe.csv", "device.csv"):
+        error = refused(tmp_path / name)
+        assert "not a regular file; save its content to a file" in error.en
+        assert "不是普通文件" in error.zh
+
+
+def test_a_link_to_a_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "link.csv").symlink_to(write(tmp_path, "a.csv", "名称\n甲\n"))
+    assert read(tmp_path / "link.csv")[1] == [(2, {"名称": "甲"})]
+
+
+@pytest.mark.parametrize("header", ["长" * 131_073, ",".join(f"column{number}" for number in range(20_000))])
+def test_a_header_over_the_limit_for_any_delimiter_is_refused_with_its_line_and_the_cure(
+    tmp_path: Path, header: str
+) -> None:
+    error = refused(write(tmp_path, "a.csv", f"\n{header}\n1\n"))
+    assert "line 2: a value is over 131,072 characters" in error.en
+    assert "--delimiter" in error.en
+    assert "第 2 行" in error.zh
+
+
+def test_a_wide_header_is_read_once_its_delimiter_is_named(tmp_path: Path) -> None:
+    header = ",".join(f"column{number}" for number in range(20_000))
+    source, _ = read(write(tmp_path, "a.csv", f"{header}\n1{',' * 19_999}\n"), delimiter=",")
+    assert len(source.columns) == 20_000
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
