@@ -310,7 +310,7 @@ async def failed(datasette: Datasette, service: Service, request: Request, excep
 def _asked_wrongly(exception: Exception) -> bool:
     """Arguments that Datasette lets through and SQLite or JSON cannot take: the asker's mistake, not the service's."""
     if isinstance(exception, sqlite3.OperationalError):
-        return "malformed JSON" in str(exception)
+        return any(words in str(exception) for words in ("malformed JSON", "no such column"))
     return isinstance(exception, (json.JSONDecodeError, OverflowError))
 
 
