@@ -124,6 +124,26 @@ _ALL = (
         {"county_zh": text(100), "county_en": text(100), "software": text(100)},
     ),
     Kind(
+        "checkpoint.anchored",
+        1,
+        "检查点锚定",
+        "Checkpoint anchored",
+        {
+            "size": COUNT,
+            "root": HASH,
+            "cosigners": list_of(text(200)),
+            "cosigned_at": list_of(COUNT),
+            "checkpoint": text(16_000),
+        },
+    ),
+    Kind(
+        "fault.raised",
+        1,
+        "故障记录",
+        "Fault raised",
+        {"what": IDENTIFIER, "observed": text(500), "expected": text(500).optional()},
+    ),
+    Kind(
         "rules.adopted",
         1,
         "规则采用",
