@@ -14,12 +14,10 @@ from pathlib import Path
 
 from ledger.errors import InstanceError, LedgerError, LedgerUnavailableError, VersionTooNewError
 from ledger.log.commitment import Sealed
-from ledger.log.merkle import Node, node_hash
+from ledger.log.merkle import Node
+from ledger.log.tiles import HEIGHT, WIDTH, Tile, encode_bundle, fold
 
 FORMAT_VERSION = 1
-#: Hashes per tile, as in c2sp.org/tlog-tiles; tree nodes are stored at every eighth level only.
-TILE_HEIGHT = 8
-TILE_WIDTH = 1 << TILE_HEIGHT
 BUSY_TIMEOUT_MS = 2_000
 _NO_LIMIT = 2**62
 # What may pass (SQLite's result codes); any other error on opening means that the file is not a ledger.
@@ -192,7 +190,7 @@ class Store:
 
     def add_nodes(self, nodes: Iterable[tuple[Node, bytes]]) -> None:
         """Store those completed inner nodes that tiles and proofs read: every eighth level."""
-        rows = [(level, index, value) for (level, index), value in nodes if level % TILE_HEIGHT == 0]
+        rows = [(level, index, value) for (level, index), value in nodes if level % HEIGHT == 0]
         if rows:
             self._db.executemany("INSERT INTO nodes VALUES (?, ?, ?)", rows)
 
@@ -262,27 +260,52 @@ class Store:
     def read(self, nodes: Sequence[Node]) -> list[bytes]:
         """Hashes of complete subtrees (:class:`ledger.log.merkle.HashReader`).
 
-        A node between stored levels is folded from the at most 128 stored hashes below it.
+        At most one SQL read a tile; a node between stored levels is folded from the stored hashes below it.
         """
-        return [self._node(level, index) for level, index in nodes]
+        spans: dict[tuple[int, int], tuple[int, int]] = {}
+        for level, index in nodes:
+            start, end = (index << level % HEIGHT), (index + 1 << level % HEIGHT)
+            tile = level // HEIGHT, start // WIDTH
+            known = spans.get(tile, (start, end))
+            spans[tile] = min(known[0], start), max(known[1], end)
+        rows = {tile: (start, self._hashes(tile[0], start, end)) for tile, (start, end) in spans.items()}
+        found = []
+        for level, index in nodes:
+            begin, count = index << level % HEIGHT, 1 << level % HEIGHT
+            start, hashes = rows[level // HEIGHT, begin // WIDTH]
+            part = hashes[begin - start : begin - start + count]
+            found.append(fold(part))
+        return found
 
-    def _node(self, level: int, index: int) -> bytes:
-        stored, height = level - level % TILE_HEIGHT, level % TILE_HEIGHT
-        start, count = index << height, 1 << height
-        if stored == 0:
-            sql = "SELECT hash FROM entries WHERE ? = 0 AND seq >= ? AND seq < ? ORDER BY seq"
+    def tile(self, tile: Tile) -> bytes:
+        """The bytes of a hash tile, in one read. Raises :class:`LedgerError` where the log is not that large."""
+        return b"".join(self._hashes(tile.level or 0, tile.start, tile.start + tile.width))
+
+    def bundle(self, tile: Tile) -> bytes:
+        """The bytes of an entry bundle, in one read. Raises :class:`LedgerError` where the log is not that large."""
+        sql = "SELECT entry FROM entries WHERE seq >= ? AND seq < ? ORDER BY seq"
+        entries = [row[0] for row in self._db.execute(sql, (tile.start, tile.start + tile.width))]
+        self._check_count(len(entries), 0, tile.start, tile.width)
+        return encode_bundle(entries)
+
+    def _hashes(self, level: int, start: int, end: int) -> list[bytes]:
+        """Hashes ``start … end−1`` of a level of tiles."""
+        if level == 0:
+            rows = self._db.execute("SELECT hash FROM entries WHERE seq >= ? AND seq < ? ORDER BY seq", (start, end))
         else:
             sql = "SELECT hash FROM nodes WHERE level = ? AND idx >= ? AND idx < ? ORDER BY idx"
-        hashes = [row[0] for row in self._db.execute(sql, (stored, start, start + count))]
-        if len(hashes) != count:
+            rows = self._db.execute(sql, (level * HEIGHT, start, end))
+        hashes = [row[0] for row in rows]
+        self._check_count(len(hashes), level * HEIGHT, start, end - start)
+        return hashes
+
+    @staticmethod
+    def _check_count(found: int, level: int, start: int, want: int) -> None:
+        if found != want:
             raise LedgerError(
-                f"the ledger's tree lacks hashes at level {stored} from {start}; run `liandong ledger verify`",
-                f"台账的树在第 {stored} 层 {start} 起缺少哈希；请运行 `liandong ledger verify`",
+                f"the ledger's tree lacks hashes at level {level} from {start}; run `liandong ledger verify`",
+                f"台账的树在第 {level} 层 {start} 起缺少哈希；请运行 `liandong ledger verify`",
             )
-        while len(hashes) > 1:
-            hashes = [node_hash(hashes[i], hashes[i + 1]) for i in range(0, len(hashes), 2)]
-        root: bytes = hashes[0]
-        return root
 
     def _meta(self, key: str) -> str:
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()

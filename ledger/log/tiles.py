@@ -1,12 +1,13 @@
 """tlog-tiles: the addresses and bytes of hash tiles and entry bundles. Pure.
 
-Source: c2sp.org/tlog-tiles. A tile holds 256 hashes of one level; the tiles at the right edge are partial.
+Source: c2sp.org/tlog-tiles. A tile holds 256 hashes of one level; the tiles at the right edge are partial. Level L of
+tiles holds the tree's level 8·L, so a tile of level L is the part of the tree over 256^(L+1) entries.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ledger.errors import NoteError
@@ -14,11 +15,13 @@ from ledger.log.merkle import HASH_BYTES, Node, node_hash
 
 HEIGHT = 8
 WIDTH = 1 << HEIGHT
-MAX_LEVEL = 63
+#: Sizes are below 2^63 (log.md L7), so no tree reaches level 8 of tiles; tlog-tiles itself allows 0 to 63.
+MAX_LEVEL = 7
+_MAX_SIZE = 2**63
+# The index has at most six groups of three digits: 2^63 / 256 is below 10^18.
 _PATH = re.compile(
-    r"(?P<level>entries|0|[1-9][0-9]?)/(?P<index>(?:x[0-9]{3}/)*[0-9]{3})(?:\.p/(?P<width>[1-9][0-9]{0,2}))?"
+    r"(?P<level>entries|[0-9])/(?P<index>(?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/(?P<width>[1-9][0-9]{0,2}))?"
 )
-_MAX_INDEX = 2**63 // WIDTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,8 @@ class Tile:
             level = None if found["level"] == "entries" else int(found["level"])
             index = int(found["index"].replace("/", "").replace("x", ""))
             tile = cls(level, index, int(found["width"] or WIDTH))
-            if tile.path == path and index < _MAX_INDEX and (level or 0) <= MAX_LEVEL:
+            # The comparison refuses leading zeros and a width of 256 or more written out.
+            if tile.path == path and tile.width <= WIDTH and (level or 0) <= MAX_LEVEL and is_of_size(tile, _MAX_SIZE):
                 return tile
         raise NoteError(
             f"{path[:80]!r} is not the address of a tile, such as 0/x001/234 or entries/000.p/17",
@@ -94,15 +98,15 @@ def is_of_size(tile: Tile, size: int) -> bool:
 
 
 def encode_bundle(entries: Sequence[bytes]) -> bytes:
-    """Entries, each behind its length as a 16-bit big-endian number."""
+    """Entries of at most 65,535 bytes, each behind its length as a 16-bit big-endian number."""
     return b"".join(len(entry).to_bytes(2) + entry for entry in entries)
 
 
-def decode_bundle(data: bytes) -> list[bytes]:
-    """The entries of a bundle.
+def decode_bundle(data: bytes, tile: Tile) -> list[bytes]:
+    """The entries of the bundle at address ``tile``.
 
     Raises:
-        NoteError: it ends within an entry.
+        NoteError: it ends within an entry, or holds not the number of entries that the address says.
     """
     entries = []
     position = 0
@@ -110,9 +114,17 @@ def decode_bundle(data: bytes) -> list[bytes]:
         length = int.from_bytes(data[position : position + 2])
         entry = data[position + 2 : position + 2 + length]
         if position + 2 > len(data) or len(entry) != length:
-            raise NoteError("the entry bundle ends within an entry; fetch it again", "条目包在条目中途结束；请重新获取")
+            raise NoteError(
+                f"the bundle {tile.path} ends within an entry; fetch it again",
+                f"条目包 {tile.path} 在条目中途结束；请重新获取",
+            )
         entries.append(entry)
         position += 2 + length
+    if len(entries) != tile.width:
+        raise NoteError(
+            f"the bundle {tile.path} has {len(entries)} entries, want {tile.width}; fetch it again",
+            f"条目包 {tile.path} 有 {len(entries)} 条，应为 {tile.width} 条；请重新获取",
+        )
     return entries
 
 
@@ -145,7 +157,36 @@ def node_in_tile(node: Node, tile: Tile, hashes: Sequence[bytes]) -> bytes:
     level, index = node
     height = level % HEIGHT
     start = (index << height) - tile.start
-    row = list(hashes[start : start + (1 << height)])
+    return fold(hashes[start : start + (1 << height)])
+
+
+def fold(hashes: Sequence[bytes]) -> bytes:
+    """The root of a complete subtree from a whole row of hashes in it; their number is a power of two."""
+    row = list(hashes)
     while len(row) > 1:
         row = [node_hash(row[i], row[i + 1]) for i in range(0, len(row), 2)]
     return row[0]
+
+
+class TileReader:
+    """The hashes of a tree of ``size`` leaves, from its tiles (:class:`ledger.log.merkle.HashReader`).
+
+    Each call of :meth:`read` fetches a tile at most once: a proof in a tree of 1 million leaves needs 5 of them.
+
+    Args:
+        fetch: the bytes of a tile, from a file, a database or another machine.
+    """
+
+    def __init__(self, size: int, fetch: Callable[[Tile], bytes]) -> None:
+        self.size = size
+        self._fetch = fetch
+
+    def read(self, nodes: Sequence[Node]) -> list[bytes]:
+        """The hashes of complete subtrees.
+
+        Raises:
+            NoteError: a tile is not of its size.
+        """
+        places = [tile_of_node(node, self.size) for node in nodes]
+        tiles = {tile: decode_tile(self._fetch(tile), tile) for tile in dict.fromkeys(places)}
+        return [node_in_tile(node, tile, tiles[tile]) for node, tile in zip(nodes, places, strict=True)]
