@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from ledger.errors import NoteError
-from ledger.log.note import Checkpoint, Note, VerifierKey, check_name, open_checkpoint, vkey_parts
+from ledger.log.note import Checkpoint, Note, Signature, VerifierKey, check_name, open_checkpoint, vkey_parts
 
 COSIGNATURE = 0x04  # signed-note, "Signature types"
 _SIGNATURE_BYTES = 64
@@ -55,8 +55,12 @@ class CosignerKey:
             )
         return key
 
-    def verify(self, payload: bytes, text: bytes) -> None:
-        """Raise :class:`NoteError` unless ``payload`` (time and signature) is this key's over checkpoint ``text``."""
+    def verify(self, payload: bytes, text: bytes) -> int:
+        """The POSIX time (seconds) of a cosignature by this key over the checkpoint ``text``.
+
+        Raises:
+            NoteError: ``payload`` (time and signature) is not this key's over this text.
+        """
         if len(payload) != _TIME_BYTES + _SIGNATURE_BYTES:
             raise NoteError(
                 f"a cosignature of {len(payload)} bytes by {self.name}; want {_TIME_BYTES + _SIGNATURE_BYTES}",
@@ -70,6 +74,7 @@ class CosignerKey:
                 f"the cosignature of {self.name} does not verify: checkpoint, time or signature was altered",
                 f"{self.name} 的见证签名验证不通过：检查点、时间或签名被改动",
             ) from error
+        return time
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +93,8 @@ class Cosigner:
         check_name(self.name)
         if not 0 <= time <= _MAX_TIME:
             raise NoteError(f"time {time} is out of range", f"时间 {time} 超出范围")
-        payload = self.key.key_id + time.to_bytes(_TIME_BYTES) + self.private_key.sign(_message(time, text))
-        return "— ".encode() + self.name.encode() + b" " + base64.b64encode(payload) + b"\n"
+        payload = time.to_bytes(_TIME_BYTES) + self.private_key.sign(_message(time, text))
+        return Signature(self.name, self.key.key_id, payload).to_bytes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +134,37 @@ def open_cosigned(
     for signature in note.signatures:
         for key in witnesses:
             if (key.name, key.key_id) == (signature.name, signature.key_id):
-                key.verify(signature.payload, note.text)
+                time = key.verify(signature.payload, note.text)
                 if key in found:
                     raise NoteError(f"{key.name} cosigned twice", f"{key.name} 重复见证")
-                found[key] = Cosigned(key, cosigned_at(signature.payload))
+                found[key] = Cosigned(key, time)
     return checkpoint, tuple(found.values())
+
+
+def add_cosignatures(data: bytes, lines: bytes, witnesses: Sequence[CosignerKey]) -> bytes:
+    """The signed checkpoint ``data`` with those signature lines of a witness's answer that ``witnesses`` made.
+
+    Lines of unknown keys are left out. Where ``data`` holds a witness's cosignature already, that one stays: it is the
+    earlier, and bounds time more narrowly.
+
+    Raises:
+        NoteError: a line is malformed, a known witness's cosignature does not verify, or the note grows too large.
+    """
+    note = Note.parse(data)
+    present = {(signature.name, signature.key_id) for signature in note.signatures}
+    # C2SP tlog-witness: "the client MAY concatenate it to the checkpoint" and read the whole as a note.
+    answer = Note.parse(note.text + b"\n" + lines)
+    kept = data
+    for signature in answer.signatures:
+        identity = (signature.name, signature.key_id)
+        for key in witnesses:
+            if (key.name, key.key_id) == identity and identity not in present:
+                key.verify(signature.payload, note.text)
+                present.add(identity)
+                kept += signature.to_bytes()
+    if kept != data:
+        Note.parse(kept)  # no more than 16 signatures: what we store, everybody must be able to read
+    return kept
 
 
 def _message(time: int, text: bytes) -> bytes:

@@ -102,6 +102,10 @@ class Signature:
     key_id: bytes
     payload: bytes
 
+    def to_bytes(self) -> bytes:
+        """The signature line, newline included."""
+        return _SIGNATURE_PREFIX + self.name.encode() + b" " + base64.b64encode(self.key_id + self.payload) + b"\n"
+
 
 @dataclass(frozen=True, slots=True)
 class Note:

@@ -5,8 +5,9 @@ Source: c2sp.org/tlog-policy. The file is read as octets; names are opaque.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ledger.errors import NoteError
 from ledger.log.cosignature import Cosigned, CosignerKey, open_cosigned
@@ -14,6 +15,8 @@ from ledger.log.note import Checkpoint, VerifierKey
 
 MAX_LINES = 1_000
 _NONE = b"none"
+
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +56,13 @@ class Policy:
         """Whether cosignatures by ``signers`` make a checkpoint witnessed."""
         if self._quorum == _NONE:
             return True
-        groups = dict(self._groups)
-        signed = {witness.name.encode() for witness in self.witnesses if witness.key in signers}
-
-        def witnessed(name: bytes) -> bool:
-            group = groups.get(name)
-            if group is None:
-                return name in signed
-            return sum(witnessed(member) for member in group.members) >= group.threshold
-
-        return witnessed(self._quorum)
+        witnessed = {
+            witness.name.encode("utf-8", "surrogateescape") for witness in self.witnesses if witness.key in signers
+        }
+        for name, group in self._groups:  # in the file's order: a group names only what stands above it
+            if sum(member in witnessed for member in group.members) >= group.threshold:
+                witnessed.add(name)
+        return self._quorum in witnessed
 
     def open_checkpoint(self, data: bytes) -> tuple[Checkpoint, tuple[Cosigned, ...]]:
         """Read a checkpoint of one of the policy's logs with its valid cosignatures, quorum or not.
@@ -129,17 +129,23 @@ class _Parser:
                 )
 
     def _add_log(self, vkey: bytes) -> None:
-        key = VerifierKey.parse(_text(vkey))
+        key = self._key(VerifierKey.parse, vkey)
         if any(key.public_key == known.public_key for known in self.logs):
             raise self._fail("this log's key was given before", "该日志公钥重复")
         self.logs.append(key)
 
     def _add_witness(self, name: bytes, vkey: bytes, url: bytes) -> None:
-        key = CosignerKey.parse(_text(vkey))
+        key = self._key(CosignerKey.parse, vkey)
         if any(key.public_key == known.key.public_key for known in self.witnesses):
             raise self._fail("this witness's key was given before", "该见证公钥重复")
         self._define(name)
         self.witnesses.append(Witness(_text(name), key, _text(url)))
+
+    def _key(self, parse: Callable[[str], Key], vkey: bytes) -> Key:
+        try:
+            return parse(_text(vkey))
+        except NoteError as error:
+            raise self._fail(error.en, error.zh) from error
 
     def _add_group(self, name: bytes, threshold: bytes, members: list[bytes]) -> None:
         for member in members:

@@ -83,7 +83,7 @@ def test_a_form_takes_what_it_says_and_nothing_else(name: str) -> None:
 
 def example(field: Field) -> Any:
     """A value that a field takes, tried from a small stock."""
-    stock: list[Any] = ["a", "2026-11-23", "0" * 64, 0, 200, ["a"], *field.want_en.removeprefix("one of ").split(", ")]
+    stock: list[Any] = ["a", "2026-11-23", "0" * 64, 0, 200, ["a"], [0], *field.want_en.removeprefix("one of ").split(", ")]
     return next(value for value in stock if field.accepts(value))
 
 
