@@ -21,6 +21,8 @@ COSIGNATURE = 0x04  # signed-note, "Signature types"
 _SIGNATURE_BYTES = 64
 _TIME_BYTES = 8
 _MAX_TIME = 2**63 - 1
+#: The last second of the year 9999: no calendar here goes further.
+MAX_KEPT_TIME = 253_402_300_799
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,11 @@ def add_cosignatures(data: bytes, lines: bytes, witnesses: Sequence[CosignerKey]
         identity = (signature.name, signature.key_id)
         for key in witnesses:
             if (key.name, key.key_id) == identity and identity not in present:
-                key.verify(signature.payload, note.text)
+                if key.verify(signature.payload, note.text) > MAX_KEPT_TIME:
+                    raise NoteError(
+                        f"{key.name} cosigned at a time after the year 9999: its clock is wrong",
+                        f"{key.name} 的见证时间在公元 9999 年之后：其时钟有误",
+                    )
                 present.add(identity)
                 kept += signature.to_bytes()
     if kept != data:

@@ -203,8 +203,44 @@ class Store:
 
     def put_checkpoint(self, size: int, note: bytes) -> None:
         """Store the newest own checkpoint; of the older ones only the cosigned are kept."""
-        self._db.execute("DELETE FROM checkpoints WHERE cosigned = 0")
+        # By the key: the cosigned ones become many, and none of them is to be looked at for each commit.
+        newest = "(SELECT max(size) FROM checkpoints WHERE size < ?)"
+        self._db.execute(f"DELETE FROM checkpoints WHERE cosigned = 0 AND size = {newest}", (size,))  # noqa: S608
         self._db.execute("INSERT INTO checkpoints (size, note) VALUES (?, ?)", (size, note.decode()))
+
+    def put_cosigned(self, size: int, note: bytes) -> None:
+        """Keep ``note``, a checkpoint with more signatures, for good; it takes the place of the plain one."""
+        self._db.execute(
+            "INSERT INTO checkpoints (size, note, cosigned) VALUES (?, ?, 1) "
+            "ON CONFLICT (size) DO UPDATE SET note = excluded.note, cosigned = 1",
+            (size, note.decode()),
+        )
+
+    def destroy(self, particulars: Sequence[tuple[int, str]]) -> None:
+        """Delete keys and ciphertexts of (seq, field) pairs; until :meth:`scrub` the file remembers that it is due."""
+        self._db.execute("PRAGMA secure_delete = ON")
+        self.begin()
+        try:
+            for table in ("particulars", "particular_keys"):
+                self._db.executemany(f"DELETE FROM {table} WHERE seq = ? AND field = ?", particulars)  # noqa: S608
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('erasure', 'unfinished')")
+            self.commit()
+        finally:
+            self.rollback()
+
+    def scrub(self) -> bool:
+        """Rewrite the file without what was deleted and empty the WAL; False while somebody still reads the old state.
+
+        Deleting alone leaves copies: in the WAL, and where SQLite moved rows within and between pages. Raises
+        :class:`sqlite3.Error` where another program writes, or the disk has no room for a second copy of the file.
+        """
+        self._db.execute("PRAGMA secure_delete = ON")
+        self._db.execute("VACUUM")
+        busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            return False
+        self._db.execute("DELETE FROM meta WHERE key = 'erasure'")
+        return True
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -245,6 +281,21 @@ class Store:
         """Size and bytes of the newest checkpoint."""
         row = self._db.execute("SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1").fetchone()
         return (row[0], row[1]) if row else None
+
+    def checkpoint_of(self, size: int) -> bytes | None:
+        """The kept checkpoint of just this size, if there is one."""
+        row = self._db.execute("SELECT note FROM checkpoints WHERE size = ?", (size,)).fetchone()
+        return row[0] if row else None
+
+    def cosigned(self) -> Iterator[tuple[int, bytes]]:
+        """Sizes and bytes of the cosigned checkpoints, largest first."""
+        yield from self._db.execute("SELECT size, note FROM checkpoints WHERE cosigned = 1 ORDER BY size DESC")
+
+    def count(self, start: int, field: str, value: str) -> int:
+        """How many entries from seq ``start`` on have ``value`` in the indexed ``field``."""
+        sql = f"SELECT count(*) FROM entries WHERE entry ->> '$.{field}' = ? AND seq >= ?"  # noqa: S608 - our own name
+        row = self._db.execute(sql, (value, start)).fetchone()
+        return int(row[0])
 
     def sealed(self, seq: int, commitments: dict[str, str]) -> Iterator[Sealed]:
         """The stored particulars of entry ``seq``, with the commitments its bytes name; erased ones are absent."""
