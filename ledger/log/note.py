@@ -13,7 +13,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -83,10 +83,12 @@ class Signer:
 
     name: str
     private_key: Ed25519PrivateKey
+    #: Kept: deriving the public key costs more than signing does.
+    verifier: VerifierKey = field(init=False, repr=False, compare=False)
 
-    @property
-    def verifier(self) -> VerifierKey:
-        return VerifierKey(self.name, self.private_key.public_key().public_bytes_raw())
+    def __post_init__(self) -> None:
+        verifier = VerifierKey(self.name, self.private_key.public_key().public_bytes_raw())
+        object.__setattr__(self, "verifier", verifier)
 
     def signature_line(self, text: bytes) -> bytes:
         """The signature line for a note's ``text``, newline included."""
@@ -173,10 +175,10 @@ class Checkpoint:
         """The note text. Extension lines are never written: monitors cannot audit them."""
         return b"%s\n%d\n%s\n" % (self.origin.encode(), self.size, base64.b64encode(self.root))
 
-    def sign(self, signer: Signer) -> bytes:
-        """The signed checkpoint, as bytes to store and to publish."""
+    def sign(self, *signers: Signer) -> bytes:
+        """The signed checkpoint, as bytes to store and to publish; several keys sign where one follows another."""
         text = self.text()
-        return text + b"\n" + signer.signature_line(text)
+        return text + b"\n" + b"".join(signer.signature_line(text) for signer in signers)
 
     @classmethod
     def parse_text(cls, text: bytes) -> Checkpoint:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from ledger.log.tiles import HEIGHT, WIDTH, Tile, encode_bundle, fold
 
 FORMAT_VERSION = 1
 BUSY_TIMEOUT_MS = 2_000
+#: A little more than the 1,000 pages after which SQLite starts the write-ahead log over.
+WAL_BYTES = 4_300_000
 _NO_LIMIT = 2**62
 # What may pass (SQLite's result codes); any other error on opening means that the file is not a ledger.
 _PASSING_ERRORS = frozenset(
@@ -185,6 +188,27 @@ class Store:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
 
+    def grow_wal(self) -> None:
+        """Bring the write-ahead log to the length at which it starts over, so that commits overwrite what is there.
+
+        A commit that lengthens the file costs a fifth more. Nothing is committed: the pages are those of a
+        transaction that is rolled back. Only speed hangs on it, so an error is left for the next append to tell.
+        """
+        wal = self.path.with_name(f"{self.path.name}-wal")
+        try:
+            if wal.exists() and wal.stat().st_size >= WAL_BYTES:
+                return
+            self._db.execute("PRAGMA cache_size = 10")  # so that pages are written out before the end
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("CREATE TABLE filler (content BLOB)")
+            self._db.execute("INSERT INTO filler VALUES (zeroblob(?))", (WAL_BYTES,))
+        except (sqlite3.Error, OSError):
+            pass
+        finally:
+            with suppress(sqlite3.Error):
+                self.rollback()
+                self._db.execute("PRAGMA cache_size = -2000")  # SQLite's own
+
     def add_entry(self, seq: int, entry: bytes, entry_hash: bytes) -> None:
         self._db.execute("INSERT INTO entries VALUES (?, ?, ?)", (seq, entry.decode(), entry_hash))
 
@@ -253,6 +277,18 @@ class Store:
         row = self._db.execute("SELECT seq FROM once WHERE key = ?", (key,)).fetchone()
         return row[0] if row else None
 
+    def index_fields(self) -> list[str]:
+        """The top-level fields by which entries are looked up."""
+        rows = self._db.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'entries'")
+        names = [name.decode() for (name,) in rows]
+        return [name.removeprefix("entries_") for name in names if name.startswith("entries_")]
+
+    def last_seq(self, field: str, value: str) -> int | None:
+        """The newest entry whose indexed ``field`` equals ``value``, if any."""
+        sql = f"SELECT seq FROM entries WHERE entry ->> '$.{field}' = ? ORDER BY seq DESC LIMIT 1"  # noqa: S608
+        row = self._db.execute(sql, (value,)).fetchone()
+        return row[0] if row else None
+
     def entry(self, seq: int) -> bytes:
         """The exact bytes of entry ``seq``.
 
@@ -297,6 +333,12 @@ class Store:
         row = self._db.execute(sql, (value, start)).fetchone()
         return int(row[0])
 
+    def newest_cosigned(self) -> tuple[int, bytes] | None:
+        """Size and bytes of the newest checkpoint that somebody cosigned."""
+        sql = "SELECT size, note FROM checkpoints WHERE cosigned <> 0 ORDER BY size DESC LIMIT 1"
+        row = self._db.execute(sql).fetchone()
+        return (row[0], row[1]) if row else None
+
     def sealed(self, seq: int, commitments: dict[str, str]) -> Iterator[Sealed]:
         """The stored particulars of entry ``seq``, with the commitments its bytes name; erased ones are absent."""
         rows = self._db.execute(
@@ -307,6 +349,16 @@ class Store:
             name = field.decode()
             if name in commitments:
                 yield Sealed(name, commitments[name], key, ciphertext)
+
+    def kept(self, seq: int) -> list[str]:
+        """The fields of entry ``seq`` of which a key or a ciphertext is still stored."""
+        sql = "SELECT field FROM particulars WHERE seq = ?1 UNION SELECT field FROM particular_keys WHERE seq = ?1"
+        return sorted(row[0].decode() for row in self._db.execute(sql, (seq,)))
+
+    @property
+    def scrub_due(self) -> bool:
+        """Whether something was erased whose copies may still be in the file or its WAL."""
+        return bool(self._meta("erasure"))
 
     def read(self, nodes: Sequence[Node]) -> list[bytes]:
         """Hashes of complete subtrees (:class:`ledger.log.merkle.HashReader`).
