@@ -19,7 +19,8 @@ from typing import Any
 import orjson
 
 from ledger.errors import InstanceError, LedgerError, NoteError, TamperError, VersionTooNewError
-from ledger.log.note import Checkpoint, VerifierKey, open_checkpoint
+from ledger.log.keychain import KeyChain
+from ledger.log.note import Checkpoint, VerifierKey
 
 FETCH_ROWS = 1_000
 #: The newest format of the file (``meta.format``) that this program reads.
@@ -63,14 +64,14 @@ class Verdict:
 
 def verify_file(
     path: Path,
-    key: VerifierKey,
+    key: VerifierKey | KeyChain,
     check_entry: CheckEntry | None = None,
     progress: Progress | None = None,
 ) -> Verdict:
     """Re-read every entry of the log file at ``path`` and check it all.
 
     Args:
-        key: the log's verifier key, from outside the file.
+        key: the log's verifier key, from outside the file; or its keys over all rotations.
         check_entry: the schema check of one decoded entry; raises :class:`LedgerError`.
         progress: called with the number of entries done since the last call.
 
@@ -81,7 +82,9 @@ def verify_file(
         InstanceError: the file cannot be read now (missing, locked, no permission).
     """
     with _snapshot(path) as db:
-        return _verify(db, key, check_entry, progress or (lambda _: None))
+        return _verify(
+            db, key if isinstance(key, KeyChain) else KeyChain(key), check_entry, progress or (lambda _: None)
+        )
 
 
 def count_entries(path: Path) -> int:
@@ -124,11 +127,11 @@ def _connect(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _verify(db: sqlite3.Connection, key: VerifierKey, check_entry: CheckEntry | None, progress: Progress) -> Verdict:
-    _check_meta(db, key)
-    checkpoints = _checkpoints(db, key)
+def _verify(db: sqlite3.Connection, keys: KeyChain, check_entry: CheckEntry | None, progress: Progress) -> Verdict:
+    _check_meta(db, keys.newest)
+    checkpoints = _checkpoints(db, keys)
     signed_size = max(checkpoints, default=0)
-    chain = _Chain(key.name, check_entry)
+    chain = _Chain(keys.origin, check_entry)
     stack: list[bytes] = []  # roots of complete subtrees, largest first
     nodes: dict[int, Iterator[tuple[int, bytes]]] = {}
     reported = 0
@@ -164,7 +167,7 @@ def _verify(db: sqlite3.Connection, key: VerifierKey, check_entry: CheckEntry | 
             f"第 {signed_size} 条没有被任何已签名的检查点涵盖：它是绕过写入程序添加的",
         )
     _check_node_count(db, chain.size)
-    return Verdict(key.name, chain.size, _root(stack), chain.first_t, chain.last_t)
+    return Verdict(keys.origin, chain.size, _root(stack), chain.first_t, chain.last_t)
 
 
 class _Chain:
@@ -298,7 +301,7 @@ def _check_meta(db: sqlite3.Connection, key: VerifierKey) -> None:
         )
 
 
-def _checkpoints(db: sqlite3.Connection, key: VerifierKey) -> dict[int, Checkpoint]:
+def _checkpoints(db: sqlite3.Connection, keys: KeyChain) -> dict[int, Checkpoint]:
     found: dict[int, Checkpoint] = {}
     for size, note in db.execute("SELECT size, note FROM checkpoints ORDER BY size"):
         if not isinstance(size, int) or not isinstance(note, bytes):
@@ -307,7 +310,7 @@ def _checkpoints(db: sqlite3.Connection, key: VerifierKey) -> dict[int, Checkpoi
                 f"检查点未按“大小→文本”的形式存放（{_short(size)}）：被改动",
             )
         try:
-            checkpoint = open_checkpoint(note, key)
+            checkpoint = keys.open(note)
         except NoteError as error:
             raise NoteError(
                 f"the stored checkpoint of size {size}: {error.en}", f"所存大小为 {size} 的检查点：{error.zh}"
