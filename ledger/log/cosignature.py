@@ -156,6 +156,11 @@ def add_cosignatures(data: bytes, lines: bytes, witnesses: Sequence[CosignerKey]
     present = {(signature.name, signature.key_id) for signature in note.signatures}
     # C2SP tlog-witness: "the client MAY concatenate it to the checkpoint" and read the whole as a note.
     answer = Note.parse(note.text + b"\n" + lines)
+    if answer.text != note.text:  # an empty line among the signatures moves where the text ends
+        raise NoteError(
+            "the witness's answer is not just signature lines; it will be asked again",
+            "见证方的回复不只是签名行；稍后将再次联系",
+        )
     kept = data
     for signature in answer.signatures:
         identity = (signature.name, signature.key_id)

@@ -96,6 +96,7 @@ class _Parser:
         if len(lines) > MAX_LINES:
             raise self._fail(f"more than {MAX_LINES} lines", f"超过 {MAX_LINES} 行")
         if lines[-1].strip(b" \t"):
+            self._line = len(lines)
             raise self._fail("the last line does not end with a newline", "末行没有换行符")
         for self._line, line in enumerate(lines, 1):
             if any((byte < 0x20 and byte != 0x09) or byte == 0x7F for byte in line):

@@ -331,7 +331,8 @@ class Witness:
         self._db.execute(
             "INSERT INTO refused (origin, size, root, proven, reason, seen_note, new_note, time) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET proven = max(proven, excluded.proven), "
-            "reason = iif(proven, reason, excluded.reason), time = excluded.time",
+            "reason = iif(proven, reason, excluded.reason), seen_note = iif(proven, seen_note, excluded.seen_note), "
+            "time = excluded.time",
             (
                 checkpoint.origin,
                 checkpoint.size,
