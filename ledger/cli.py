@@ -43,7 +43,9 @@ for command in (
 @instance_option
 @click.option("--vkey", help="The log's verifier key, got from outside the folder. 从外部取得的台账验证公钥。")
 @click.option("--token", envvar="LIANDONG_TOKEN", default="", help="A supervisor's token, for entries. 监督机构令牌。")
-@click.option("--witness", "witnesses", multiple=True, help="A witness's key: its cosignature must hold. 见证公钥。")
+@click.option(
+    "--witness", "witnesses", multiple=True, help="A witness's key; say whether it cosigned. 见证公钥，说明是否已见证。"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON. 以 JSON 输出结论。")
 @bilingual_errors
 def verify(

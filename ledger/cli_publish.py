@@ -231,6 +231,8 @@ def describe(verdict: TilesVerdict) -> str:
         f"{found.key.name} {datetime.fromtimestamp(found.time, UTC):%Y-%m-%dT%H:%M:%SZ}" for found in verdict.cosigned
     )
     seen = f"，见证 cosigned: {cosigners}" if cosigners else ""
+    if verdict.not_cosigned:
+        seen += f"，未经其见证 not cosigned by: {'、'.join(verdict.not_cosigned)}"
     return f"完好 OK：{verdict.origin}，{verdict.size} 条 entries（{checked}），根 root {verdict.root.hex()}{seen}"
 
 
@@ -245,4 +247,5 @@ def to_json(verdict: TilesVerdict) -> dict[str, object]:
         "first_t": verdict.first_t,
         "last_t": verdict.last_t,
         "cosigned": [{"name": found.key.name, "time": found.time} for found in verdict.cosigned],
+        "not_cosigned": list(verdict.not_cosigned),
     }

@@ -71,13 +71,17 @@ def chain_of_file(trusted: VerifierKey, path: Path) -> KeyChain:
 
     A file that cannot be read gives a chain of ``trusted`` alone: the verification that follows says what is wrong.
     """
-    sql = "SELECT CAST(entry AS BLOB) FROM entries WHERE entry ->> '$.kind' = ? ORDER BY seq"
+    uri = path.absolute().as_uri()
     for suffix in ("?mode=ro", "?mode=ro&immutable=1"):
-        with (
-            contextlib.suppress(sqlite3.Error),
-            contextlib.closing(sqlite3.connect(path.absolute().as_uri() + suffix, uri=True)) as db,
-        ):
-            return chain(trusted, [row[0] for row in db.execute(sql, (KIND,)).fetchall()])
+        # By the index; where an altered entry is no JSON that fails, and every entry is looked at.
+        for where in ("entry ->> '$.kind' = 'key.rotated'", "instr(CAST(entry AS BLOB), CAST(? AS BLOB))"):
+            values = (_MARK,) if "?" in where else ()
+            sql = f"SELECT CAST(entry AS BLOB) FROM entries WHERE {where} ORDER BY seq"  # noqa: S608
+            with (
+                contextlib.suppress(sqlite3.Error),
+                contextlib.closing(sqlite3.connect(uri + suffix, uri=True)) as db,
+            ):
+                return chain(trusted, [row[0] for row in db.execute(sql, values).fetchall()])
     return KeyChain(trusted)
 
 
@@ -86,8 +90,11 @@ def _read(data: bytes, origin: str) -> tuple[int, VerifierKey, VerifierKey] | No
         return None
     try:
         entry = orjson.loads(data)
-        if not isinstance(entry, dict) or entry.get("kind") != KIND:
-            return None
+    except orjson.JSONDecodeError:
+        return None  # no statement; the verification of entries says what it is
+    if not isinstance(entry, dict) or entry.get("kind") != KIND:
+        return None
+    try:
         check_entry(entry)
         old, new = (VerifierKey(origin, bytes.fromhex(entry[name])) for name in ("old_public_key", "public_key"))
         old.verify(bytes.fromhex(entry["old_signature"]), message(old, new))

@@ -54,6 +54,7 @@ class TilesVerdict:
     root: bytes
     entries_checked: bool
     cosigned: tuple[Cosigned, ...]
+    not_cosigned: tuple[str, ...] = ()  # names of the given witnesses that have not cosigned this checkpoint
     first_t: str = ""
     last_t: str = ""
 
@@ -178,7 +179,8 @@ def verify_tiles(
             "tiles or checkpoint were altered",
             f"大小为 {head.size} 的已签名检查点的根为 {head.root.hex()}，由瓦片算得 {root.hex()}：瓦片或检查点被改动",
         )
-    return TilesVerdict(keys.origin, head.size, root, with_entries, cosigned, chain.first_t, chain.last_t)
+    absent = tuple(key.name for key in witnesses if key not in [found.key for found in cosigned])
+    return TilesVerdict(keys.origin, head.size, root, with_entries, cosigned, absent, chain.first_t, chain.last_t)
 
 
 class _Tree:

@@ -228,3 +228,45 @@ def test_a_number_that_is_none_is_a_usage_error(instance: Instance, seq: str) ->
 def test_nothing_is_proved_from_an_edited_ledger(instance: Instance) -> None:
     edit(instance)
     failed(run("prove", "2", "-i", instance.path), 1, "entry 2", "liandong ledger verify")
+
+
+# -- status, checkpoint, proofs ----------
+
+
+def test_the_status_says_what_the_ledger_is_now(instance: Instance) -> None:
+    root = verify_file(instance.ledger_path, instance.verifier_key()).root.hex()
+    result = run("status", "-i", instance.path)
+    assert (result.exit_code, result.stderr) == (0, "")
+    for part in (ORIGIN, "entries: 4", root, str(instance.verifier_key()), "cosigned: 无 none"):
+        assert part in result.stdout
+    found = json.loads(run("status", "-i", instance.path, "--json").stdout)
+    assert (found["size"], found["root"], found["cosigners"], found["rotations"]) == (4, root, [], 0)
+    failed(run("status", "-i", instance.path.parent / "none"), 2, "liandong init")
+
+
+def test_the_checkpoint_is_printed_byte_for_byte(instance: Instance) -> None:
+    with instance.ledger() as book:
+        note = book.checkpoint()
+    assert run("checkpoint", "-i", instance.path).stdout_bytes == note
+
+
+def test_a_proof_file_checks_offline_against_the_entrys_bytes(instance: Instance, tmp_path: Path) -> None:
+    file, entry, key = tmp_path / "3.tlog-proof", tmp_path / "3.entry", instance.verifier_key()
+    assert run("prove", 3, "-i", instance.path, "--proof-only", file).exit_code == 0
+    assert file.read_bytes().startswith(b"c2sp.org/tlog-proof@v1\nindex 3\n")
+    assert entry.read_bytes() == rows(instance.ledger_path)[3][1]
+    instance.ledger_path.unlink()
+    result = run("check-proof", file, "--entry", entry, "--vkey", key)
+    assert (result.exit_code, result.stderr) == (0, "") and "entry 3" in result.stdout
+    good = entry.read_bytes()
+    entry.write_bytes(good + b"\n")
+    failed(run("check-proof", file, "--entry", entry, "--vkey", key), 1, "root")
+    entry.write_bytes(good)
+    failed(run("check-proof", file, "--entry", entry, "--vkey", SIGNER.verifier), 1, "no trusted key")
+    failed(run("check-proof", entry, "--entry", entry, "--vkey", key), 1, "malformed")
+    failed(run("check-proof", tmp_path / "none", "--entry", entry, "--vkey", key), 1, "cannot be read")
+    failed(run("prove", 3, "-i", instance.path.parent / "none", "--proof-only", file), 2, "liandong init")
+
+
+def test_a_proof_is_not_written_where_it_cannot_be(instance: Instance, tmp_path: Path) -> None:
+    failed(run("prove", 3, "-i", instance.path, "--proof-only", tmp_path / "none" / "x"), 1, "cannot be written")
