@@ -17,6 +17,7 @@ from ingest.cli import ingest
 from ledger import Instance, Settings
 from ledger.cli import bilingual_errors, instance_option, ledger
 from ledger.log.note import VerifierKey
+from ledger.witness_cli import witness
 
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on. 监听地址。")
 port_option = click.option(
@@ -32,6 +33,7 @@ def main() -> None:
 
 main.add_command(ledger)
 main.add_command(ingest)
+main.add_command(witness)
 
 
 @main.command()
