@@ -92,7 +92,7 @@ class WitnessFolder:
             name = raw["name"]
             check_name(name)
             if type(page.call) is not str or type(page.silent_after_hours) is not int:
-                raise InstanceError(f"{file}: call or silent_after_hours", f"{file}：call 或 silent_after_hours")
+                raise TypeError("call is not text, or silent_after_hours not a whole number")
         except (FileNotFoundError, NotADirectoryError) as error:
             raise InstanceError(
                 f"{path} is not a witness's folder ({_SETTINGS} is missing); make one with `liandong witness init DIR`",
