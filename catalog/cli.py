@@ -10,6 +10,7 @@ import click
 
 from catalog import client
 from catalog.demo import build as demo_build
+from catalog.errors import UsageError
 from catalog.server import listen
 from catalog.server import serve as run_server
 from catalog.setup import create_instance
@@ -117,10 +118,26 @@ def query(url: str, key_file: Path, receipts: Path, vkey: str | None) -> None:
     show_default=True,
     help="Address under which clients reach the service. 客户端访问服务所用的地址。",
 )
+@click.option(
+    "--continues",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Last cosigned checkpoint of the log whose key was lost. 密钥遗失的原台账的最后一份见证检查点。",
+)
 @bilingual_errors
-def init(directory: Path, county: str, county_en: str, origin: str, public_url: str) -> None:
+def init(*, directory: Path, county: str, county_en: str, origin: str, public_url: str, continues: Path | None) -> None:
     """新建实例目录。 Make a new instance folder."""
-    instance = create_instance(directory, Settings(origin, county, county_en or county, public_url, demo=False))
+    settings = Settings(origin, county, county_en or county, public_url, demo=False)
+    instance = create_instance(directory, settings, _read_checkpoint(continues) if continues else None)
     click.echo(f"已建立实例 created the instance in {directory}")
     click.echo("台账验证公钥，请交两家监督机构保存 the log's verifier key, for both supervising offices to keep:")
     click.echo(str(instance.verifier_key()))
+
+
+def _read_checkpoint(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be read ({error.strerror}); name the file that holds the checkpoint",
+            f"无法读取 {file}（{error.strerror}）；请指定保存检查点的文件",
+        ) from error
