@@ -179,12 +179,11 @@ def _tile(service: Service, request: Request, *, hashes: bool) -> Response:
     try:
         tile = Tile.parse(request.url_vars["tile"])
         if (tile.level is None) is hashes:  # the route said the other; never give entries where hashes were allowed
-            raise RequestError(404, "there is no such tile", "没有该瓦片")
+            raise LedgerError("there is no such tile", "没有该瓦片")
         data = service.ledger.tile(tile)
-    except LedgerUnavailableError as error:
-        raise RequestError(503, error.en, error.zh) from error
     except LedgerError as error:
-        return Response.json(_error(404, error.zh, error.en), status=404, headers={"cache-control": "no-store"})
+        status = 503 if isinstance(error, LedgerUnavailableError) else 404
+        return Response.json(_error(status, error.zh, error.en), status=status, headers={"cache-control": "no-store"})
     # What a tile holds never changes; a partial one may go when the full one is there.
     cache = "public, max-age=31536000, immutable" if tile.width == WIDTH else "public, max-age=300"
     return Response(data, content_type="application/octet-stream", headers={"cache-control": cache})

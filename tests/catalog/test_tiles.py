@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from catalog.identity import Identity
-from ledger import Instance
+from ledger import Instance, LedgerUnavailableError
 from ledger.log.note import open_checkpoint
 from ledger.log.tiles import Tile, bundles_of, decode_bundle, decode_tile, tiles_of
 from tests.conftest import InProcess, Running, in_process, liandong
@@ -111,6 +111,18 @@ async def test_bundles_and_hash_tiles_agree(app: InProcess) -> None:
         tile = Tile(0, bundle.index, bundle.width)
         hashes = decode_tile((await app.client.get(f"/log/tile/{tile.path}")).content, tile)
         assert [hashlib.sha256(b"\0" + entry).digest() for entry in entries] == hashes
+
+
+@pytest.mark.anyio
+async def test_a_ledger_that_cannot_be_read_is_503_in_the_standard_shape(
+    app: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unavailable(*_: object) -> bytes:
+        raise LedgerUnavailableError("the disk is gone", "磁盘不可用")
+
+    monkeypatch.setattr("ledger.log.store.Store.tile", unavailable)
+    response = await app.client.get("/log/tile/0/000")
+    assert (response.status_code, response.json()["error_en"]) == (503, "the disk is gone")
 
 
 # -- liandong ledger verify https://… ----------
