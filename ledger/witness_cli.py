@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -18,13 +19,15 @@ import uvicorn
 from ledger.audit import bounds as time_bounds
 from ledger.cli import ledger
 from ledger.cli_common import bilingual_errors, instance_option
-from ledger.errors import InstanceError, NoteError, ProofError, WitnessError
+from ledger.errors import BilingualError, InstanceError, NoteError, ProofError, WitnessError
 from ledger.instance import Instance
+from ledger.log.mirror import Mirror
 from ledger.log.note import VerifierKey
 from ledger.log.policy import Policy
 from ledger.log.push import newest_quorum
 from ledger.log.store import Store
-from ledger.log.witness import MAX_BODY_BYTES, SIZE_TYPE, Refusal, Reply, Submission
+from ledger.log.verify_tiles import HttpSource
+from ledger.log.witness import MAX_BODY_BYTES, SIZE_TYPE, Refusal, Reply, Submission, Witness
 from ledger.log.witness_http import Page, WitnessApp, is_silent
 from ledger.witness_folder import WitnessFolder
 from ledger.witnessing import POLICY_FILE, Keeper, export_submission, import_cosigned, load_policy
@@ -41,6 +44,10 @@ witness_option = click.option(
 )
 FILE = click.Path(path_type=Path, dir_okay=False)
 _EXPORT_VERSION = 1
+#: Between two fetches of a mirror; each is an entry of the ledger itself (audit.read).
+MIRROR_SECONDS = 3_600.0
+#: While nothing was cosigned yet, or after a failure.
+MIRROR_FIRST_SECONDS = 60.0
 
 
 @click.group()
@@ -79,11 +86,23 @@ def init(directory: Path, *, name: str, logs: tuple[str, ...], call: str, silent
 @click.option(
     "--port", default=8002, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on. 监听端口。"
 )
+@click.option("--mirror", default="", help="The service's address: keep its entries too. 台账服务地址，兼作镜像。")
+@click.option(
+    "--token", default="", envvar="LIANDONG_TOKEN", help="Token for entries (or LIANDONG_TOKEN). 读取条目的令牌。"
+)
 @bilingual_errors
-def serve(folder: Path, host: str, port: int) -> None:
-    """启动见证服务。 Serve the witness: POST /add-checkpoint, GET /, GET /vkey."""
+def serve(folder: Path, host: str, port: int, mirror: str, token: str) -> None:
+    """启动见证服务。 Serve the witness: POST /add-checkpoint, GET /, GET /vkey.
+
+    With --mirror it also keeps the ledger's entries, without particulars, up to what it cosigned; an hour apart,
+    since each reading is an entry itself. 加 --mirror 时每小时取回其见证过的条目（不含事项）。
+    """
     opened = WitnessFolder.open(folder)
-    with closing(_listen(host, port)) as listener, closing(opened.witness()) as state:
+    with (
+        closing(_listen(host, port)) as listener,
+        closing(opened.witness()) as state,
+        _mirroring(opened, state, mirror, token),
+    ):
         config = uvicorn.Config(
             WitnessApp(state, opened.page),
             log_level="warning",
@@ -117,6 +136,33 @@ def sign(file: Path, output: Path | None, folder: Path) -> None:
     target = output or file.with_name(f"{file.name}.cosigned")
     _write(target, Submission.parse(body).checkpoint + reply.body)
     click.echo(f"已签署 cosigned: {target}")
+
+
+@witness.command()
+@click.argument("url")
+@click.option(
+    "--token", default="", envvar="LIANDONG_TOKEN", help="Token for entries (or LIANDONG_TOKEN). 读取条目的令牌。"
+)
+@witness_option
+@bilingual_errors
+def mirror(url: str, token: str, folder: Path) -> None:
+    """立即取回一次已见证的条目。 Fetch what was cosigned from the service at URL, once."""
+    opened = WitnessFolder.open(folder)
+    with closing(opened.witness()) as state, closing(Mirror(opened.mirror_path)) as kept:
+        taken = _sync(opened, state, kept, url, token)
+        click.echo(f"新取回 taken: {taken}，共 {kept.size} 条 entries")
+
+
+@witness.command("mirror-write")
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@witness_option
+@bilingual_errors
+def mirror_write(directory: Path, folder: Path) -> None:
+    """将镜像写成导出目录。 Write the mirror as a directory that `liandong ledger verify` reads."""
+    opened = WitnessFolder.open(folder)
+    with closing(Mirror(opened.mirror_path)) as kept:
+        size = kept.write(directory)
+    click.echo(f"已写出 written: {size} 条 entries")
 
 
 @witness.command("export")
@@ -273,6 +319,54 @@ def bounds(seq: int, instance: Path) -> None:
 @contextmanager
 def _policy_of(opened: Instance) -> Iterator[Policy]:
     yield load_policy(opened.path / POLICY_FILE, opened.verifier_key())
+
+
+@contextmanager
+def _mirroring(opened: WitnessFolder, state: Witness, url: str, token: str) -> Iterator[None]:
+    """While inside, a thread of its own keeps the mirror; what goes wrong is said and tried again."""
+    if not url:
+        yield
+        return
+    _only_log(opened)
+    stop = threading.Event()
+    kept = Mirror(opened.mirror_path)
+
+    def keep() -> None:
+        while True:
+            try:
+                _sync(opened, state, kept, url, token)
+                pause = MIRROR_SECONDS if kept.size else MIRROR_FIRST_SECONDS
+            except BilingualError as error:
+                click.echo(f"镜像 mirror: {error.zh}\n{error.en}", err=True)
+                pause = MIRROR_FIRST_SECONDS
+            if stop.wait(pause):
+                return
+
+    thread = threading.Thread(target=keep, name="mirror")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        kept.close()
+
+
+def _sync(opened: WitnessFolder, state: Witness, kept: Mirror, url: str, token: str) -> int:
+    seen = state.seen(_only_log(opened))
+    if seen is None:
+        return 0
+    with HttpSource(url, token) as source:
+        return kept.sync(source, seen)
+
+
+def _only_log(opened: WitnessFolder) -> str:
+    names = {log.name for log in opened.logs}
+    if len(names) != 1:
+        raise InstanceError(
+            "a mirror keeps one log; make a witness's folder for each", "镜像只保存一份台账；请为每份台账各建见证目录"
+        )
+    return names.pop()
 
 
 def _refusal(refusal: Refusal) -> dict[str, Any]:

@@ -110,6 +110,11 @@ class WitnessFolder:
         """
         return Witness(self.path / _STATE, self.cosigner, self.logs, now)
 
+    @property
+    def mirror_path(self) -> Path:
+        """Where the entries are kept, if this witness is a mirror."""
+        return self.path / "mirror.db"
+
     def policy_lines(self, url: str) -> str:
         """The line that the log's owner puts into its policy."""
         short = re.sub(r"[^A-Za-z0-9_-]+", "-", self.cosigner.name).strip("-") or "witness"

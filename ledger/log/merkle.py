@@ -79,6 +79,10 @@ class Frontier:
             root = node_hash(left, root)
         return root
 
+    def roots(self) -> tuple[bytes, ...]:
+        """The roots of its complete subtrees, largest first: with the size, all that is needed to go on."""
+        return tuple(self._roots)
+
     def copy(self) -> Frontier:
         return Frontier(self.size, self._roots)
 

@@ -6,15 +6,19 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from catalog.identity import Identity
 from ledger import Instance
 from ledger.log.policy import Policy
-from tests.conftest import free_port, serving
+from tests.conftest import free_port, liandong, serving
 from tests.ledger.witness_support import Office, policy_of
+
+SUPERVISOR = "sfj"
 
 
 @pytest.fixture
@@ -73,3 +77,26 @@ def test_a_damaged_policy_is_said_before_anything_is_served(demo: Instance) -> N
         check=False,
     )
     assert done.returncode == 1 and "line 1" in done.stderr and "第 1 行" in done.stderr
+
+
+def test_a_mirror_keeps_the_entries_of_a_served_ledger(demo: Instance, offices: list[Office], tmp_path: Path) -> None:
+    office = offices[0]
+    vkey = str(demo.verifier_key())
+    with closing(Identity(demo.identity_path)) as identity:
+        token = identity.add_token(SUPERVISOR, "mirror", 30)
+    with serving(demo) as running:
+        refused = liandong("witness", "mirror", running.url, "--token", "wrong", "-w", str(office.folder))
+        assert refused.returncode == 2 and "Traceback" not in refused.stderr
+        done = liandong("witness", "mirror", running.url, "--token", token, "-w", str(office.folder))
+        assert done.returncode == 0, done.stderr
+    out = tmp_path / "out"
+    written = liandong("witness", "mirror-write", str(out), "-w", str(office.folder))
+    assert written.returncode == 0, written.stderr
+    key = str(office.open().cosigner.key)
+    verified = liandong("ledger", "verify", str(out), "--vkey", vkey, "--witness", key)
+    assert verified.returncode == 0, verified.stderr
+
+    office.stop()
+    (office.folder / "mirror.db").unlink()
+    office.start("--mirror", "http://127.0.0.1:1", "--token", token)  # a mirror that cannot fetch is a witness still
+    assert httpx2.get(office.url).status_code == 200

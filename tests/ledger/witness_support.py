@@ -143,10 +143,10 @@ class Office:
     def open(self) -> WitnessFolder:
         return WitnessFolder.open(self.folder)
 
-    def start(self, *, wrapper: str | None = None) -> None:
+    def start(self, *options: str, wrapper: str | None = None) -> None:
         """Serve; return when it listens. ``wrapper`` is Python code to run instead of the plain command."""
         program = ["-c", wrapper] if wrapper else ["-m", "catalog"]
-        arguments = ["witness", "serve", "-w", str(self.folder), "--port", str(self.port)]
+        arguments = ["witness", "serve", "-w", str(self.folder), "--port", str(self.port), *options]
         self.process = subprocess.Popen(
             [sys.executable, *program, *arguments],
             cwd=ROOT,
