@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from catalog.identity import Identity
+from catalog.identity import Identity, key_id
+from catalog.signatures import Message, sign
 from ledger import Instance, LedgerUnavailableError
 from ledger.log.note import open_checkpoint
 from ledger.log.tiles import Tile, bundles_of, decode_bundle, decode_tile, tiles_of
@@ -101,6 +103,18 @@ async def test_entries_are_for_supervising_offices_only_and_each_reading_is_reco
     by_session = await app.client.get(path, headers=await app.sign_in("sfj-1"))
     assert by_session.content == given.content
     assert (await app.client.get("/log/tile/entries/009", headers=bearer)).status_code == 404
+
+
+@pytest.mark.anyio
+async def test_a_supervising_offices_system_reads_entries_by_signature_once(app: InProcess) -> None:
+    key = Ed25519PrivateKey.generate()
+    app.service.identity.add_key(app.service.ledger, SUPERVISOR, "mirror", key.public_key(), 30)
+    message = Message("GET", "http://catalog.test/log/tile/entries/000", {"accept": "*/*"})
+    sign(message, b"", key, key_id(key.public_key()), "a-nonce-of-this-test")
+    given = await app.client.get("/log/tile/entries/000", headers=dict(message.headers))
+    assert given.status_code == 200 and len(decode_bundle(given.content, Tile(None, 0))) == 256
+    assert app.entries()[-1]["auth"] == "signature"
+    assert (await app.client.get("/log/tile/entries/000", headers=dict(message.headers))).status_code == 401
 
 
 @pytest.mark.anyio
