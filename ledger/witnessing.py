@@ -165,6 +165,8 @@ class Keeper:
             self._troubled = {mark for mark in self._troubled if mark[0] != outcome.witness}
 
     def _watch_quorum(self) -> None:
+        if self._policy.is_quorum(()):
+            return  # `quorum none`: nobody is waited for
         size = anchored_size(self._ledger)
         waiting = self._first_waiting(size)
         if waiting is None or self._now() - waiting <= self._overdue or self._raised_since(size):

@@ -12,6 +12,7 @@ import pytest
 from ledger.book import Ledger
 from ledger.errors import InstanceError, LedgerError, NoteError, RollbackError
 from ledger.log.cadence import COUNTY_TIME
+from ledger.log.policy import Policy
 from ledger.log.push import State
 from ledger.log.verify import verify_file
 from ledger.log.witness import Reply
@@ -157,6 +158,14 @@ def test_how_long_is_overdue_can_be_set(world: World) -> None:
     world.clock.go(minutes=2)
     world.step()
     assert world.faults() == ["witness.overdue"]
+
+
+def test_a_policy_without_quorum_waits_for_nobody(world: World) -> None:
+    world.keeper.close()
+    world.keeper = Keeper(world.book, Policy.parse(f"log {VKEY}\nquorum none\n".encode()), world.send, now=world.clock)
+    world.keeper.start()
+    world.clock.go(hours=9)
+    assert world.step() == [] and world.faults() == []
 
 
 def test_a_refusal_is_one_fault_and_the_other_witness_goes_on(world: World) -> None:
