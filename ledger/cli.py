@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
-from ledger import cli_publish, entries
+from ledger import cli_publish, cli_verify
 from ledger.book import Receipt
 from ledger.cli_common import bilingual_errors, instance_option
 from ledger.cli_keys import erase, rotate_key
 from ledger.errors import BilingualError, EntryError
 from ledger.instance import Instance
 from ledger.log.note import VerifierKey
-from ledger.log.verify import Verdict, count_entries, verify_file
 
 __all__ = ["bilingual_errors", "instance_option", "ledger"]
 
@@ -46,10 +44,24 @@ for command in (
 @click.option(
     "--witness", "witnesses", multiple=True, help="A witness's key; say whether it cosigned. 见证公钥，说明是否已见证。"
 )
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep here how far it was verified; the next time read only what is new. 记下核验进度，下次只读新条目。",
+)
+@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes. 并行进程数。")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON. 以 JSON 输出结论。")
 @bilingual_errors
 def verify(
-    *, source: str, instance: Path, vkey: str | None, token: str, witnesses: tuple[str, ...], as_json: bool
+    *,
+    source: str,
+    instance: Path,
+    vkey: str | None,
+    token: str,
+    witnesses: tuple[str, ...],
+    state: Path | None,
+    jobs: int,
+    as_json: bool,
 ) -> None:
     """逐条重读并核验。 Re-read every entry: exit 0 if all holds, 1 naming the first bad entry.
 
@@ -61,29 +73,16 @@ def verify(
         return
     try:
         opened = Instance.open(instance)
-        verdict = _verify_with_progress(opened, VerifierKey.parse(vkey) if vkey else opened.verifier_key())
+        key = VerifierKey.parse(vkey) if vkey else opened.verifier_key()
+        verdict = cli_verify.verify_own(opened, key, state=state, jobs=jobs)
     except BilingualError as error:
         if as_json:
             click.echo(json.dumps({"ok": False, "error": type(error).__name__, "en": error.en, "zh": error.zh}))
         raise
     if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "ok": True,
-                    "origin": verdict.origin,
-                    "size": verdict.size,
-                    "root": verdict.root.hex(),
-                    "first_t": verdict.first_t,
-                    "last_t": verdict.last_t,
-                }
-            )
-        )
-        return
-    click.echo(
-        f"完好 OK：{verdict.origin}，{verdict.size} 条 entries，{verdict.first_t} – {verdict.last_t}，"
-        f"根 root {verdict.root.hex()}"
-    )
+        click.echo(json.dumps(cli_verify.to_json(verdict)))
+    else:
+        click.echo(cli_verify.describe(verdict))
 
 
 def _verify_published(source: str, vkey: str | None, token: str, witnesses: tuple[str, ...], as_json: bool) -> None:
@@ -98,13 +97,6 @@ def _verify_published(source: str, vkey: str | None, token: str, witnesses: tupl
             click.echo(json.dumps({"ok": False, "error": type(error).__name__, "en": error.en, "zh": error.zh}))
         raise
     click.echo(json.dumps(cli_publish.to_json(verdict)) if as_json else cli_publish.describe(verdict))
-
-
-def _verify_with_progress(instance: Instance, key: VerifierKey) -> Verdict:
-    size = count_entries(instance.ledger_path)
-    # Drawn only for a person who watches: a log file or a script gets the verdict alone.
-    with click.progressbar(length=size, label="核验 verify", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-        return verify_file(instance.ledger_path, instance.key_chain(key), entries.check_entry, bar.update)
 
 
 @ledger.command()

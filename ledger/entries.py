@@ -319,6 +319,23 @@ def check_entry(entry: Mapping[str, Any]) -> None:
     _check_chain_fields(kind, entry)
 
 
+def interchangeable(entry: Mapping[str, Any]) -> frozenset[str]:
+    """The hashes and counts of a good entry of which :func:`check_entry` would take any other as well.
+
+    A field of the entry is ``name``, a commitment ``commit.name``. Whatever is checked across fields must not be among
+    them, nor a field whose schema asks for more than a hash or a count. As to ``prev``, ``seq`` and ``t``,
+    :func:`check_entry` takes any other hash, count and instant.
+    """
+    return _interchangeable(entry["kind"], entry["v"])
+
+
+@cache
+def _interchangeable(name: str, version: int) -> frozenset[str]:
+    kind = KINDS[name, version]
+    free = {key for key, field in kind.fields.items() if field.accepts in (HASH.accepts, COUNT.accepts)}
+    return frozenset(free | {f"commit.{particular}" for particular in kind.particulars})
+
+
 def check_fields(kind: Kind, fields: Mapping[str, Any]) -> None:
     """Raise :class:`EntryError` unless ``fields`` are just the open fields that ``kind`` wants."""
     for key, value in fields.items():

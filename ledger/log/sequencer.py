@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from ledger.errors import (
@@ -28,7 +28,7 @@ from ledger.errors import (
 from ledger.log import canonical
 from ledger.log.commitment import Sealed
 from ledger.log.guard import HeadGuard
-from ledger.log.merkle import Frontier, leaf_hash
+from ledger.log.merkle import Frontier, Node, leaf_hash
 from ledger.log.note import Checkpoint, Note, Signer, open_checkpoint
 from ledger.log.store import EMPTY_HEAD, Head, Store, unavailable
 
@@ -114,6 +114,16 @@ class _Waiting:
             self.wake.set_exception(self._outcome)
 
 
+@dataclass(slots=True)
+class _Rows:
+    """Rows of one group that are not inserted yet: together they cost less than one by one."""
+
+    entries: list[tuple[int, bytes, bytes]] = field(default_factory=list)
+    nodes: list[tuple[Node, bytes]] = field(default_factory=list)
+    once: list[tuple[int, list[str]]] = field(default_factory=list)
+    sealed: list[tuple[int, tuple[Sealed, ...]]] = field(default_factory=list)
+
+
 class Sequencer:
     """Appends drafts to ``store``, signing as ``signer``.
 
@@ -154,6 +164,7 @@ class Sequencer:
         self._frontier = Frontier()
         self._clock_is_back = False  # so that one step back is one entry
         self._indexed = frozenset(store.index_fields())
+        self._pending = _Rows()
         # One thread serves every asyncio caller; threads that append for themselves lead their own commits.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="ledger-sequencer")
         self._lead_is_due = False  # guarded by _queue_lock: the executor will look at the queue
@@ -243,6 +254,7 @@ class Sequencer:
         if self._guard is not None:
             self._guard.ensure()
         store.rollback()  # only where an earlier rollback failed
+        self._pending = _Rows()
         store.begin()
         head, frontier = self._current_head()
         t, fault = self._time()
@@ -262,6 +274,7 @@ class Sequencer:
         if head is first:
             store.rollback()  # every draft was refused: there is nothing to sign
             return outcomes
+        self._flush()
         checkpoint = Checkpoint(self._origin, head.size, frontier.root())
         store.put_checkpoint(head.size, checkpoint.sign(*self._signers))
         store.commit()  # the commit point: durable from here (synchronous=FULL)
@@ -272,15 +285,26 @@ class Sequencer:
         return outcomes
 
     def _add(self, draft: Draft, entry: bytes, head: Head, frontier: Frontier) -> Head:
-        """Insert ``entry`` after ``head`` with all that belongs to it; return the new head."""
+        """Put ``entry`` after ``head`` with all that belongs to it; return the new head."""
         head = Head(head.seq + 1, leaf_hash(entry), entry)
-        self._store.add_entry(head.seq, entry, head.hash)
-        self._store.add_nodes(frontier.append(head.hash))
+        rows = self._pending
+        rows.entries.append((head.seq, entry, head.hash))
+        rows.nodes.extend(frontier.append(head.hash))
         if draft.once:
-            self._store.add_once(sorted(set(draft.once)), head.seq)
+            rows.once.append((head.seq, sorted(set(draft.once))))
         if draft.sealed:
-            self._store.add_particulars(head.seq, draft.sealed)
+            rows.sealed.append((head.seq, draft.sealed))
         return head
+
+    def _flush(self) -> None:
+        """Insert the pending rows: at the end, and before a condition looks at what is there."""
+        rows, self._pending = self._pending, _Rows()
+        self._store.add_entries(rows.entries)
+        self._store.add_nodes(rows.nodes)
+        for seq, keys in rows.once:
+            self._store.add_once(keys, seq)
+        for seq, sealed in rows.sealed:
+            self._store.add_particulars(seq, sealed)
 
     def _time(self) -> tuple[str, Draft | None]:
         """``t`` for this group, ``max(now, head's t)``, and what to record first where the clock was set back."""
@@ -351,6 +375,8 @@ class Sequencer:
             )
 
     def _check_conditions(self, draft: Draft) -> None:
+        if draft.once or draft.expect is not None:
+            self._flush()
         if draft.once:
             canonical.encode(list(draft.once))  # text that cannot be encoded is this caller's error alone
         for key in draft.once:

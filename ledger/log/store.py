@@ -209,8 +209,13 @@ class Store:
                 self.rollback()
                 self._db.execute("PRAGMA cache_size = -2000")  # SQLite's own
 
+    def add_entries(self, rows: Sequence[tuple[int, bytes, bytes]]) -> None:
+        """Insert (seq, entry, hash) in this order."""
+        sql = "INSERT INTO entries VALUES (?, ?, ?)"
+        self._db.executemany(sql, [(seq, entry.decode(), value) for seq, entry, value in rows])
+
     def add_entry(self, seq: int, entry: bytes, entry_hash: bytes) -> None:
-        self._db.execute("INSERT INTO entries VALUES (?, ?, ?)", (seq, entry.decode(), entry_hash))
+        self.add_entries([(seq, entry, entry_hash)])
 
     def add_nodes(self, nodes: Iterable[tuple[Node, bytes]]) -> None:
         """Store those completed inner nodes that tiles and proofs read: every eighth level."""

@@ -21,7 +21,7 @@ from ledger.errors import InstanceError, LedgerError, TamperError
 from ledger.log.cosignature import Cosigned, CosignerKey, open_cosigned
 from ledger.log.keychain import KeyChain
 from ledger.log.tiles import HEIGHT, WIDTH, Tile, decode_bundle, decode_tile
-from ledger.log.verify import _Chain  # the check of entries, itself apart from the write path
+from ledger.log.verify_chain import Chain  # the check of entries, itself apart from the write path
 
 HASH_BYTES = 32
 MAX_CHECKPOINT_BYTES = 1 << 20
@@ -163,7 +163,7 @@ def verify_tiles(
             "检查点涵盖 0 条；每份台账都有首条：内容已被清空",
         )
     tree = _Tree(source, head.size)
-    chain = _Chain(keys.origin, check_entry)
+    chain = Chain(keys.origin, check_entry)
     for start in range(0, head.size, WIDTH):
         tile = Tile(0, start // WIDTH, min(WIDTH, head.size - start))
         hashes = _tile(source, tile)
@@ -241,7 +241,7 @@ class _Tree:
         return root
 
 
-def _check_entries(source: Source, tile: Tile, hashes: list[bytes], chain: _Chain) -> None:
+def _check_entries(source: Source, tile: Tile, hashes: list[bytes], chain: Chain) -> None:
     bundle = Tile(None, tile.index, tile.width)
     entries = decode_bundle(source.read(f"tile/{bundle.path}", MAX_BUNDLE_BYTES), bundle)
     for offset, (entry, published) in enumerate(zip(entries, hashes, strict=True)):

@@ -23,6 +23,7 @@ from tests.ledger.support import (
     append_some,
     attack,
     chain,
+    checkpoint_wal,
     rewrite,
     rows,
     set_entry,
@@ -270,3 +271,55 @@ def test_a_proof_file_checks_offline_against_the_entrys_bytes(instance: Instance
 
 def test_a_proof_is_not_written_where_it_cannot_be(instance: Instance, tmp_path: Path) -> None:
     failed(run("prove", 3, "-i", instance.path, "--proof-only", tmp_path / "none" / "x"), 1, "cannot be written")
+
+
+# -- verify: what is new, in parts, against the kept head ----------
+
+
+def test_verify_keeps_how_far_it_came_and_next_reads_only_what_is_new(instance: Instance, tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    first = run("verify", "-i", instance.path, "--state", state)
+    assert first.exit_code == 0 and "只读" not in first.stdout
+    with instance.ledger() as book:
+        append_some(book, 3)
+    second = run("verify", "-i", instance.path, "--state", state)
+    assert second.exit_code == 0
+    assert "本次只读第 4 条起的新条目" in second.stdout and "from entry 4 on" in second.stdout
+    again = json.loads(run("verify", "-i", instance.path, "--state", state, "--json").stdout)
+    assert (again["size"], again["read_from"]) == (7, 7)
+
+
+def test_verify_refuses_a_state_of_another_log_or_a_damaged_one(instance: Instance, tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    run("verify", "-i", instance.path, "--state", state)
+    text = state.read_text(encoding="utf-8")
+    state.write_text(text.replace(ORIGIN, "other.example/log"), encoding="utf-8")
+    failed(run("verify", "-i", instance.path, "--state", state), 2, "of log 'other.example/log'")
+    state.write_text(text[:-10], encoding="utf-8")
+    failed(run("verify", "-i", instance.path, "--state", state), 2, "remove it and verify all")
+
+
+def test_verify_does_not_move_the_state_past_a_fault(instance: Instance, tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    run("verify", "-i", instance.path, "--state", state)
+    kept = state.read_bytes()
+    with instance.ledger() as book:
+        append_some(book, 3)
+    edit(instance, 5)
+    failed(run("verify", "-i", instance.path, "--state", state), 1, "entry 5")
+    assert state.read_bytes() == kept
+
+
+def test_verify_in_several_processes_says_the_same(instance: Instance) -> None:
+    one, two = (run("verify", "-i", instance.path, "--jobs", jobs) for jobs in (1, 2))
+    assert one.exit_code == two.exit_code == 0 and one.stdout == two.stdout
+
+
+def test_verify_tells_an_older_copy_by_the_kept_head(instance: Instance) -> None:
+    checkpoint_wal(instance.ledger_path)
+    older = instance.ledger_path.read_bytes()
+    with instance.ledger() as book:
+        append_some(book, 3)
+    instance.ledger_path.write_bytes(older)
+    error = failed(run("verify", "-i", instance.path), 1, "holds 4 entries", "records 7", "older copy")
+    assert str(instance.head_path) in error
