@@ -324,9 +324,7 @@ def test_a_private_file_is_never_overwritten_and_never_open_to_others(tmp_path: 
 def test_moving_changes_the_address_and_nothing_else(made: Instance) -> None:
     before: dict[str, Any] = {p.name: p.read_bytes() for p in (made.path / "keys").iterdir()}
     moved = made.move_to("https://ledger.example")
-    assert (
-        Instance.open(made.path).settings == moved.settings == replace(SETTINGS, public_url="https://ledger.example")
-    )
+    assert Instance.open(made.path).settings == moved.settings == replace(SETTINGS, public_url="https://ledger.example")
     assert {p.name: p.read_bytes() for p in (made.path / "keys").iterdir()} == before
     for url in BAD_URLS:
         with pytest.raises(InstanceError, match="public_url"):
