@@ -106,26 +106,27 @@ class Forms:
         if not groups:
             return places
         form.hits += len(groups)
-        hits = list(compress(places, matches))
+        hits: Sequence[int] = places if len(groups) == len(places) else list(compress(places, matches))
         columns = list(zip(*groups, strict=True))
         prev, seq, t = (columns[group] for group in form.chain)
         digits = b"".join(prev)
         if b"".join([digits, *chain(*(columns[group] for group in form.hashes))]).translate(None, _HEX):
             raise UnrecognisedError
-        if bytes.fromhex(digits.decode()) != b"".join([block.prevs[place] for place in hits]):
+        every = len(hits) == len(block.entries)
+        if bytes.fromhex(digits.decode()) != b"".join(block.prevs if every else [block.prevs[place] for place in hits]):
             raise UnrecognisedError
         if list(map(int, seq)) != [block.start + place for place in hits]:
             raise UnrecognisedError
         if form.judged:
             self._judge(form, block, hits, list(zip(*(columns[group] for group in form.judged), strict=True)))
-        if len(hits) == len(block.times):
+        if every:
             block.times[:] = t
             return []
         for place, time in zip(hits, t, strict=True):
             block.times[place] = time
         return [place for place, match in zip(places, matches, strict=True) if match is None]
 
-    def _judge(self, form: _Form, block: _Block, places: list[int], values: list[tuple[bytes, ...]]) -> None:
+    def _judge(self, form: _Form, block: _Block, places: Sequence[int], values: list[tuple[bytes, ...]]) -> None:
         """Examine one entry for each combination of judged values that was not met before."""
         unknown = set(values) - form.accepted
         if unknown:
@@ -160,6 +161,7 @@ class Forms:
         free = None if self._interchangeable is None else self._interchangeable(value)
         pattern = _Pattern(free)
         pattern.add_object(value, "")
+        pattern.end_run()
         match = re.compile(bytes(pattern.expression)).fullmatch
         own = match(entry)
         if own is None or len(pattern.chain) != len(_CHAIN):
@@ -193,6 +195,7 @@ class _Pattern:
         self.judged: list[int] = []
         self._free = free
         self._groups = 0
+        self._in_run = False
 
     def add_object(self, value: dict[str, Any], prefix: str) -> None:
         self.expression += rb"\{"
@@ -217,18 +220,34 @@ class _Pattern:
         elif is_text and is_free and _HASH.fullmatch(item):
             self.hashes.append(self._group(b'"%s"', _ANY_64))
         elif is_count and is_free:
+            self.end_run()
             self.expression += _COUNT_BYTES
         elif is_text and _PLAIN.fullmatch(item) and name != "log":
-            if self._free is None:
-                self.expression += b'"%s"' % _TEXT_BYTES
-            else:
-                self.judged.append(self._group(b'"%s"', _TEXT_BYTES))
+            self._judge(b'"%s"' % _TEXT_BYTES)
         elif is_count:
-            self.judged.append(self._group(b"%s", _COUNT_BYTES))
+            self._judge(_COUNT_BYTES)
         else:
             self.expression += re.escape(orjson.dumps(item, option=orjson.OPT_SORT_KEYS))
 
+    def _judge(self, expression: bytes) -> None:
+        """A value that the schema check decides on: with those next to it, it is one group."""
+        if self._free is not None and not self._in_run:
+            self._in_run = True
+            self.judged.append(self._next_group())
+            self.expression += b"("
+        self.expression += expression
+
+    def end_run(self) -> None:
+        """What follows, to be left open, is not to be a part of the judged values before it."""
+        if self._in_run:
+            self._in_run = False
+            self.expression += b")"
+
     def _group(self, around: bytes, inner: bytes) -> int:
+        self.end_run()
         self.expression += around % (b"(" + inner + b")")
+        return self._next_group()
+
+    def _next_group(self) -> int:
         self._groups += 1
         return self._groups - 1
