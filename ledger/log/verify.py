@@ -325,7 +325,7 @@ class Walk:
     def _stop(self) -> int:
         """Up to where blocks may be read: the number of entries, or 0 where numbers are out of order."""
         try:
-            first, last = self._db.execute("SELECT min(seq), max(seq) FROM entries").fetchone()
+            first, last = first_and_last(self._db)
         except _READ_ERRORS as error:
             if hinders(error):
                 raise
@@ -383,6 +383,13 @@ class Walk:
 
 
 Row = tuple[int, Any, Any]
+
+
+def first_and_last(db: sqlite3.Connection) -> tuple[object, object]:
+    """The lowest and the highest seq. Asked for one by one: both in one query would read the whole table."""
+    sql = "SELECT (SELECT min(seq) FROM entries), (SELECT max(seq) FROM entries)"
+    first, last = db.execute(sql).fetchone()
+    return first, last
 
 
 _SELECT = "SELECT seq, entry, hash FROM entries"

@@ -29,6 +29,7 @@ from ledger.log.verify import (
     Verdict,
     Walk,
     check_meta,
+    first_and_last,
     kept_checkpoints,
     snapshot,
     uncollected,
@@ -126,7 +127,7 @@ class Part:
 def part_bounds(path: Path, jobs: int) -> list[tuple[int, int]]:
     """Consecutive ranges of about equal length that cover the log; empty where it cannot be divided."""
     with snapshot(path) as db:
-        first, last = db.execute("SELECT min(seq), max(seq) FROM entries").fetchone()
+        first, last = first_and_last(db)
     if type(first) is not int or type(last) is not int or first != 0:
         return []
     # Whole tiles: their inner nodes then lie in one part.
