@@ -1,7 +1,8 @@
-"""``python -m bench [query] [log] [--quick]``: print ratios as Markdown."""
+"""``python -m bench [query] [log] [peers] [--quick]``: print ratios as Markdown."""
 
 from __future__ import annotations
 
+import os
 import platform
 import sqlite3
 import subprocess
@@ -12,27 +13,35 @@ from pathlib import Path
 
 import click
 
-from bench import log, query
+from bench import log, peers, query
+
+NAMES = ("query", "log", "peers")
 
 
 @click.command()
-@click.argument("names", nargs=-1, type=click.Choice(["query", "log"]))
+@click.argument("names", nargs=-1, type=click.Choice(NAMES))
 @click.option("--quick", is_flag=True, help="Few rounds, to see that it runs; not for publishing.")
-def main(names: tuple[str, ...], quick: bool) -> None:
+@click.option("--entries", default=0, help="Length of the log that is verified. [default: 1000000]")
+def main(names: tuple[str, ...], quick: bool, entries: int) -> None:
     """Run benchmarks. Figures depend on the machine: only the ratios within one run say something."""
-    rounds, requests, entries = (2, 80, 300) if quick else (7, 400, 3000)
+    rounds, requests, appends, length = (2, 80, 300, 60_000) if quick else (5, 400, 2_000, 1_000_000)
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()
     print(
         f"{datetime.now(UTC):%Y-%m-%d}, commit {commit or 'unknown'}, Python {platform.python_version()}, "
-        f"SQLite {sqlite3.sqlite_version}, {rounds} interleaved rounds, medians\n"
+        f"SQLite {sqlite3.sqlite_version}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start, "
+        f"{rounds} interleaved rounds, medians\n"
     )
-    for name in names or ("query", "log"):
-        with tempfile.TemporaryDirectory() as folder:
-            report = (
-                query.run(Path(folder), rounds, requests) if name == "query" else log.run(Path(folder), rounds, entries)
-            )
+    for name in names or NAMES:
+        with tempfile.TemporaryDirectory() as made:
+            folder = Path(made)
+            if name == "query":
+                report = query.run(folder, rounds, requests)
+            elif name == "log":
+                report = log.run(folder, rounds, appends, entries or length)
+            else:
+                report = peers.run(folder, rounds, appends)
         print(f"### {name}\n\n{report}\n", flush=True)
 
 

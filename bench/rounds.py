@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -17,32 +17,40 @@ class Sample:
 
 @dataclass(frozen=True)
 class Result:
-    """Medians over rounds."""
+    """Medians over rounds.
+
+    ``ratio`` is the median of each round's own ratio to the first side: rates of different rounds are not comparable on
+    a machine whose load changes. Latencies are the medians of each round's quantiles.
+    """
 
     per_second: float
     p50_ms: float
     p99_ms: float
+    ratio: float = 1.0
 
 
 def interleave(sides: Mapping[str, Callable[[], Sample]], rounds: int) -> dict[str, Result]:
-    """Run every side once per round, in turn; return each side's medians."""
+    """Run every side once per round, in turn; return each side's medians, ratios to the first side."""
     samples: dict[str, list[Sample]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, run in sides.items():
             samples[name].append(run())
-    return {name: _median(taken) for name, taken in samples.items()}
+    first = next(iter(samples.values()))
+    return {name: _median(taken, first) for name, taken in samples.items()}
 
 
-def _median(taken: list[Sample]) -> Result:
-    latencies = sorted(latency for sample in taken for latency in sample.latencies_ms)
+def _median(taken: Sequence[Sample], first: Sequence[Sample]) -> Result:
+    ordered = [sorted(sample.latencies_ms) for sample in taken]
     return Result(
         statistics.median(sample.per_second for sample in taken),
-        _quantile(latencies, 0.50),
-        _quantile(latencies, 0.99),
+        statistics.median(quantile(latencies, 0.50) for latencies in ordered),
+        statistics.median(quantile(latencies, 0.99) for latencies in ordered),
+        statistics.median(ours.per_second / theirs.per_second for ours, theirs in zip(taken, first, strict=True)),
     )
 
 
-def _quantile(ordered: list[float], share: float) -> float:
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """The value below which ``share`` of the ``ordered`` values lie; NaN where there are none."""
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else float("nan")
 
 

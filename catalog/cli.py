@@ -16,8 +16,10 @@ from catalog.server import serve as run_server
 from catalog.setup import built_beside, create_instance
 from ingest.cli import ingest
 from ledger import Instance, NoteError, Settings
-from ledger.cli import bilingual_errors, instance_option, ledger, parse_vkey
+from ledger.cli import bilingual_errors, instance_option, ledger
+from ledger.cli_common import parse_vkey
 from ledger.log.note import check_name
+from ledger.witness_cli import witness
 
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on. 监听地址。")
 port_option = click.option(
@@ -33,6 +35,7 @@ def main() -> None:
 
 main.add_command(ledger)
 main.add_command(ingest)
+main.add_command(witness)
 
 
 @main.command()
@@ -119,16 +122,32 @@ def query(url: str, key_file: Path, receipts: Path, vkey: str | None) -> None:
     show_default=True,
     help="Address under which clients reach the service. 客户端访问服务所用的地址。",
 )
+@click.option(
+    "--continues",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Last cosigned checkpoint of the log whose key was lost. 密钥遗失的原台账的最后一份见证检查点。",
+)
 @bilingual_errors
-def init(directory: Path, county: str, county_en: str, origin: str, public_url: str) -> None:
+def init(*, directory: Path, county: str, county_en: str, origin: str, public_url: str, continues: Path | None) -> None:
     """新建实例目录。 Make a new instance folder."""
     try:
         check_name(origin)
     except NoteError as error:
         raise UsageError(error.en, error.zh) from error
+    settings = Settings(origin, county, county_en or county, public_url, demo=False)
     with built_beside(directory) as building:
-        create_instance(building, Settings(origin, county, county_en or county, public_url, demo=False))
+        create_instance(building, settings, _read_checkpoint(continues) if continues else None)
     instance = Instance.open(directory)
     click.echo(f"已建立实例 created the instance in {directory}")
     click.echo("台账验证公钥，请交两家监督机构保存 the log's verifier key, for both supervising offices to keep:")
     click.echo(str(instance.verifier_key()))
+
+
+def _read_checkpoint(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be read ({error.strerror}); name the file that holds the checkpoint",
+            f"无法读取 {file}（{error.strerror}）；请指定保存检查点的文件",
+        ) from error

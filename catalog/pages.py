@@ -25,8 +25,9 @@ from catalog.overview import Overview, agency_names
 from catalog.routes import match
 from catalog.service import Service
 from catalog.titles import Titles
-from ledger import CATEGORIES, BilingualError, LedgerError
+from ledger import CATEGORIES, BilingualError, LedgerError, LedgerUnavailableError
 from ledger.entries import KINDS
+from ledger.log.tiles import WIDTH, Tile
 
 if TYPE_CHECKING:
     from datasette.app import Datasette
@@ -182,6 +183,32 @@ async def checkpoint(datasette: Datasette, service: Service, request: Request) -
 async def verifier_key(datasette: Datasette, service: Service, request: Request) -> Response:
     """The log's verifier key; trust it only when it came to you another way."""
     return Response(f"{service.ledger.verifier_key}\n", content_type="text/plain; charset=utf-8")
+
+
+async def hash_tile(datasette: Datasette, service: Service, request: Request) -> Response:
+    """A tile of hashes, for everybody. Source: c2sp.org/tlog-tiles, "Merkle Tree"."""
+    return _tile(service, request, hashes=True)
+
+
+async def entry_bundle(datasette: Datasette, service: Service, request: Request) -> Response:
+    """A bundle of entries, for supervising offices and mirrors. Source: c2sp.org/tlog-tiles, "Log Entries"."""
+    return _tile(service, request, hashes=False)
+
+
+def _tile(service: Service, request: Request, *, hashes: bool) -> Response:
+    try:
+        tile = Tile.parse(request.url_vars["tile"])
+        if (tile.level is None) is hashes:  # the route said the other; never give entries where hashes were allowed
+            raise LedgerError("there is no such tile", "没有该瓦片")
+        data = service.ledger.tile(tile)
+    except LedgerError as error:
+        status = 503 if isinstance(error, LedgerUnavailableError) else 404
+        body = error_body(i18n.choose(error.zh, error.en), status)
+        body |= {"error_zh": error.zh, "error_en": error.en}
+        return Response.json(body, status=status, headers={"cache-control": "no-store"})
+    # What a tile holds never changes; a partial one may go when the full one is there.
+    cache = "public, max-age=31536000, immutable" if tile.width == WIDTH else "public, max-age=300"
+    return Response(data, content_type="application/octet-stream", headers={"cache-control": cache})
 
 
 async def receipt(datasette: Datasette, service: Service, request: Request) -> Response:

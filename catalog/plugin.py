@@ -164,6 +164,8 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         (r"^/ledger$", bind(pages.whole_ledger)),
         (r"^/log/checkpoint$", bind(pages.checkpoint)),
         (r"^/log/vkey$", bind(pages.verifier_key)),
+        (r"^/log/tile/(?P<tile>[0-9]/.+)$", bind(pages.hash_tile)),
+        (r"^/log/tile/(?P<tile>entries/.+)$", bind(pages.entry_bundle)),
         (r"^/log/receipt/(?P<seq>[0-9]+)$", bind(pages.receipt)),
     ]
 

@@ -47,6 +47,8 @@ _POST = frozenset({"POST"})
 _DATABASE = "(?P<database>" + "|".join(CATEGORIES) + ")"
 _TABLE = r"(?P<table>[a-z][a-z0-9_]*)"
 _FORMAT = r"(\.(?P<format>json|csv))?"
+# Only the spelling of ledger.log.tiles.Tile passes in the end; an entry bundle never matches the public route.
+_TILE = r"(x[0-9]{3}/){0,5}[0-9]{3}(\.p/[1-9][0-9]{0,2})?"
 _SEQ = r"(?P<seq>0|[1-9][0-9]{0,15})"
 
 
@@ -61,9 +63,11 @@ ROUTES = (
     _route("language", _POST, r"/language", Access.PUBLIC),
     _route("checkpoint", _READ, r"/log/checkpoint", Access.PUBLIC),
     _route("vkey", _READ, r"/log/vkey", Access.PUBLIC),
+    _route("tile", _READ, rf"/log/tile/[0-9]/{_TILE}", Access.PUBLIC),
     _route("sign-out", _POST, r"/sign-out", Access.SIGNED_IN),
     _route("receipt", _READ, rf"/log/receipt/{_SEQ}", Access.SIGNED_IN),
     _route("my-queries", _READ, r"/queries", Access.SIGNED_IN),
+    _route("entries", _READ, rf"/log/tile/entries/{_TILE}", Access.AUDIT),
     _route("ledger", _READ, r"/ledger", Access.AUDIT),
     _route("home", _READ, r"/", Access.RECORDED),
     _route("database", _READ, rf"/{_DATABASE}(\.(?P<format>json))?", Access.RECORDED),

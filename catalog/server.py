@@ -8,6 +8,7 @@ import errno
 import signal
 import socket
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 
 import uvicorn
@@ -15,8 +16,10 @@ import uvicorn
 from catalog.errors import UsageError
 from catalog.plugin import build
 from catalog.service import Service
+from catalog.witnessing import keeper_of, kept_witnessed
 from ingest.batches import ledger_recorder, reconcile
 from ledger import CATEGORIES, Instance
+from ledger.witnessing import Keeper
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -59,17 +62,23 @@ def serve(instance: Instance, listener: socket.socket, on_ready: Callable[[], No
         BilingualError: the instance is damaged or incomplete.
     """
     service = Service.open(instance)
+    keeper = None
     try:
+        keeper = keeper_of(instance, service.ledger)
+        if keeper is not None:
+            keeper.start()  # refuses to serve a ledger of which a witness has seen more than there is
         for category in CATEGORIES:  # batches whose entry a crash kept out of the ledger
             reconcile(instance.database_path(category), ledger_recorder(service.ledger))
         with _quiet_signals():
-            asyncio.run(_run(service, listener, on_ready))
+            asyncio.run(_run(service, keeper, listener, on_ready))
     except sqlite3.Error as error:
         raise UsageError(
             f"the instance {instance.path} cannot be read or written ({error}); free disk space or restore a backup",
             f"实例 {instance.path} 无法读写（{error}）；请腾出磁盘空间，或从备份恢复",
         ) from error
     finally:
+        if keeper is not None:
+            keeper.close()
         service.close()
 
 
@@ -87,7 +96,9 @@ def _quiet_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-async def _run(service: Service, listener: socket.socket, on_ready: Callable[[], None] | None) -> None:
+async def _run(
+    service: Service, keeper: Keeper | None, listener: socket.socket, on_ready: Callable[[], None] | None
+) -> None:
     datasette = build(service)
     await datasette.invoke_startup()
     config = uvicorn.Config(
@@ -99,7 +110,8 @@ async def _run(service: Service, listener: socket.socket, on_ready: Callable[[],
         proxy_headers=False,  # forwarded headers are never believed
         timeout_graceful_shutdown=10,
     )
-    await _Server(config, on_ready).serve(sockets=[listener])
+    async with kept_witnessed(keeper, lambda trouble: print(trouble, file=sys.stderr, flush=True)):  # noqa: T201
+        await _Server(config, on_ready).serve(sockets=[listener])
 
 
 class _Server(uvicorn.Server):

@@ -15,7 +15,8 @@ from catalog.errors import UsageError
 from catalog.identity import Identity
 from ingest.mapping import packaged_mappings
 from ingest.schema import create_databases
-from ledger import Instance, Settings
+from ledger import Instance, NoteError, Settings
+from ledger.log.note import Checkpoint, Note
 
 #: Configuration that an instance gets a copy of, and may change.
 DEFAULT_FILES = ("datasette.yml", "metadata.yml")
@@ -53,12 +54,19 @@ def built_beside(directory: Path) -> Iterator[Path]:
             shutil.rmtree(building, ignore_errors=True)
 
 
-def create_instance(path: Path, settings: Settings) -> Instance:
+def create_instance(path: Path, settings: Settings, continues: bytes | None = None) -> Instance:
     """Create an instance in ``path``, with empty tables and a ledger that begins with ``log.opened``.
 
+    Args:
+        continues: the last cosigned checkpoint of a log whose key was lost; the new ledger begins with
+            ``log.continued`` then, which holds it.
+
     Raises:
+        NoteError: ``continues`` is no checkpoint, or of a log of the same name.
         BilingualError: the folder is not empty or cannot be written, or a setting is out of form.
     """
+    if continues is not None:
+        _check_continues(continues, settings.origin)
     instance = Instance.create(path, settings)
     defaults = resources.files("catalog") / "defaults"
     for name in DEFAULT_FILES:
@@ -67,12 +75,23 @@ def create_instance(path: Path, settings: Settings) -> Instance:
     create_databases(instance.database_path, packaged_mappings().values())
     Identity.create(instance.identity_path).close()
     with instance.ledger() as ledger:
-        ledger.append(
-            "log.opened",
-            {
-                "county_zh": settings.county_zh,
-                "county_en": settings.county_en,
-                "software": f"liandong {version('liandong')}",
-            },
-        )
+        opened = {
+            "county_zh": settings.county_zh,
+            "county_en": settings.county_en,
+            "software": f"liandong {version('liandong')}",
+        }
+        if continues is None:
+            ledger.append("log.opened", opened)
+        else:
+            ledger.append("log.continued", {**opened, "checkpoint": continues.decode()})
     return instance
+
+
+def _check_continues(note: bytes, origin: str) -> None:
+    """Only its form: the key that could verify its own signature is lost, its witnesses' signatures stand for it."""
+    parsed = Note.parse(note)
+    if Checkpoint.parse_text(parsed.text).origin == origin:
+        raise NoteError(
+            f"the checkpoint is of a log named {origin!r} too; a log that goes on under a new key needs a new --origin",
+            f"该检查点所属的日志也名为 {origin!r}；以新密钥接续的台账须用新的 --origin",
+        )

@@ -11,11 +11,12 @@ from ledger.errors import (
     LedgerUnavailableError,
     NoteError,
     ProofError,
+    RollbackError,
     TamperError,
     VersionTooNewError,
 )
 from ledger.instance import CATEGORIES, Instance, Settings
-from ledger.log.sequencer import Appended
+from ledger.log.sequencer import Appended, Expect
 
 __all__ = [
     "CATEGORIES",
@@ -24,6 +25,7 @@ __all__ = [
     "CanonicalError",
     "ConflictError",
     "EntryError",
+    "Expect",
     "Instance",
     "InstanceError",
     "Ledger",
@@ -32,6 +34,7 @@ __all__ = [
     "NoteError",
     "ProofError",
     "Receipt",
+    "RollbackError",
     "Settings",
     "TamperError",
     "VersionTooNewError",

@@ -6,6 +6,7 @@ what entries say.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sqlite3
@@ -18,15 +19,21 @@ from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger import entries
+from ledger import entries, erasure, rotation
 from ledger.errors import EntryError, LedgerError, ProofError, TamperError
 from ledger.log import canonical, commitment
-from ledger.log.merkle import check_inclusion, inclusion_proof, leaf_hash
-from ledger.log.note import Signer, TlogProof, VerifierKey, check_name, open_checkpoint
-from ledger.log.sequencer import Appended, Draft, Sequencer
+from ledger.log.export import export
+from ledger.log.guard import HeadGuard
+from ledger.log.keychain import KeyChain
+from ledger.log.merkle import check_inclusion, inclusion_proof, leaf_hash, tree_root
+from ledger.log.note import Checkpoint, Signer, TlogProof, VerifierKey, check_name, open_checkpoint
+from ledger.log.sequencer import Appended, Draft, Expect, Sequencer
 from ledger.log.store import Store, unavailable
+from ledger.log.tiles import Tile, is_of_size
 
 T = TypeVar("T")
+#: ``what`` of the fault that records a clock set back by over a second.
+CLOCK_BACK = "clock.back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +111,11 @@ class Ledger:
     Args:
         now: the wall clock, timezone-aware.
         random: ``random(n)`` gives n bytes for salts and keys.
+        also: keys that sign each checkpoint beside ``private_key``; at a rotation, the new one.
+        head: the file outside the database that records the largest size, ``keys/head`` of the instance.
+
+    Raises:
+        RollbackError: the database is older than ``head``, or another one.
     """
 
     def __init__(
@@ -113,12 +125,29 @@ class Ledger:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         random: Callable[[int], bytes] = os.urandom,
+        also: Sequence[Ed25519PrivateKey] = (),
+        head: Path | None = None,
     ) -> None:
         self.path = path
         self._random = random
+        # What the entries say is erased goes before anything is read: a restored backup may have brought it back.
+        with contextlib.suppress(
+            erasure.ErasureUnfinishedError
+        ):  # `ledger status` says so, the next opening tries again
+            erasure.apply(path)
         store = Store.open(path)
+        self._guard = HeadGuard(head, store.origin) if head is not None else None
         try:
-            self._sequencer = Sequencer(store, Signer(store.origin, private_key), now)
+            if self._guard is not None:
+                _check_not_older(self._guard, store)
+            self._sequencer = Sequencer(
+                store,
+                Signer(store.origin, private_key),
+                now,
+                also=[Signer(store.origin, key) for key in also],
+                guard=self._guard,
+                clock_fault=_clock_fault,
+            )
             self.verifier_key = VerifierKey(store.origin, private_key.public_key().public_bytes_raw())
             # Reads have a connection of their own: WAL readers never wait for the writer.
             self._reader = Store.open(path)
@@ -148,6 +177,8 @@ class Ledger:
     def close(self) -> None:
         """Commit what is queued, then close."""
         self._sequencer.close()
+        if self._guard is not None:
+            self._guard.close()
         self._store.close()
         self._reader.close()
 
@@ -162,6 +193,7 @@ class Ledger:
         *,
         particulars: Mapping[str, Any] | None = None,
         once: Sequence[str] = (),
+        expect: Expect | None = None,
     ) -> Appended:
         """Append an entry of ``kind``; durable on return.
 
@@ -169,13 +201,14 @@ class Ledger:
             fields: the open fields of the kind's schema.
             particulars: values that go in as commitments only.
             once: keys of which none may have been used before.
+            expect: what must be the newest entry with a value in an indexed field, decided under the write lock.
 
         Raises:
             EntryError: the fields do not fit the kind.
-            ConflictError: a key in ``once`` was used.
+            ConflictError: a key in ``once`` was used, or ``expect`` does not hold.
             LedgerUnavailableError: nothing was written.
         """
-        return self._sequencer.append(self._draft(kind, fields, particulars or {}, once))
+        return self._sequencer.append(self._draft(kind, fields, particulars or {}, once, expect))
 
     async def append_async(
         self,
@@ -184,9 +217,10 @@ class Ledger:
         *,
         particulars: Mapping[str, Any] | None = None,
         once: Sequence[str] = (),
+        expect: Expect | None = None,
     ) -> Appended:
         """:meth:`append`, without blocking the event loop."""
-        return await self._sequencer.append_async(self._draft(kind, fields, particulars or {}, once))
+        return await self._sequencer.append_async(self._draft(kind, fields, particulars or {}, once, expect))
 
     def entry(self, seq: int) -> dict[str, Any]:
         """The decoded entry ``seq``. Raises :class:`LedgerError` if there is none."""
@@ -220,8 +254,39 @@ class Ledger:
         """
         return self._read(lambda store: _receipt(store, seq, self.verifier_key, with_openings))
 
+    def tile(self, tile: Tile) -> bytes:
+        """A hash tile, or with level None an entry bundle, of what the newest checkpoint covers; one read.
+
+        Raises:
+            LedgerError: the newest checkpoint does not cover it.
+        """
+        return self._read(lambda store: _covered(store, tile))
+
+    def key_chain(self) -> KeyChain:
+        """The log's verifier keys over all rotations."""
+        rows = self._read(lambda store: store.newest(2**31, where={"kind": rotation.KIND}))
+        return rotation.chain(self.verifier_key, reversed(rows))
+
+    def export(
+        self, path: Path, *, with_entries: bool = True, progress: Callable[[int], None] | None = None
+    ) -> Checkpoint:
+        """Write the log as static tiles into directory ``path``: :func:`ledger.log.export.export`."""
+        keys, checkpoint = self.key_chain(), self.checkpoint()
+        store = Store.open(self.path, read_only=True)  # of its own: it may take long, and what it reads never changes
+        try:
+            return export(store, checkpoint, keys, path, with_entries=with_entries, progress=progress)
+        except sqlite3.Error as error:
+            raise unavailable(self.path, error) from error
+        finally:
+            store.close()
+
     def _draft(
-        self, kind_name: str, fields: Mapping[str, Any], particulars: Mapping[str, Any], once: Sequence[str]
+        self,
+        kind_name: str,
+        fields: Mapping[str, Any],
+        particulars: Mapping[str, Any],
+        once: Sequence[str],
+        expect: Expect | None,
     ) -> Draft:
         kind = entries.current(kind_name)
         entries.check_fields(kind, fields)
@@ -235,7 +300,7 @@ class Ledger:
         composed = {**fields, "kind": kind.name, "v": kind.version}
         if sealed:
             composed["commit"] = {item.field: item.commitment for item in sealed}
-        return Draft(composed, sealed, tuple(once))
+        return Draft(composed, sealed, tuple(once), expect)
 
     def _read(self, read: Callable[[Store], T]) -> T:
         with self._reader_lock:
@@ -243,6 +308,31 @@ class Ledger:
                 return read(self._reader)
             except sqlite3.Error as error:
                 raise unavailable(self.path, error) from error
+
+
+def _covered(store: Store, tile: Tile) -> bytes:
+    found = store.checkpoint()
+    size = found[0] if found else 0
+    if not is_of_size(tile, size):
+        raise LedgerError(
+            f"tile {tile.path} is not of this log yet: its newest checkpoint covers {size} entries",
+            f"瓦片 {tile.path} 尚不存在：最新检查点涵盖 {size} 条",
+        )
+    return store.bundle(tile) if tile.level is None else store.tile(tile)
+
+
+def _check_not_older(guard: HeadGuard, store: Store) -> None:
+    try:
+        guard.check(store.head().size, lambda size: tree_root(size, store))
+    except sqlite3.Error as error:
+        raise unavailable(store.path, error) from error
+
+
+def _clock_fault(observed_t: str, log_t: str) -> dict[str, canonical.Value]:
+    fault = entries.current("fault.raised")
+    fields: dict[str, canonical.Value] = {"what": CLOCK_BACK, "observed": observed_t, "expected": log_t}
+    entries.check_fields(fault, fields)
+    return {**fields, "kind": fault.name, "v": fault.version}
 
 
 def _opening(salt: str, value: Any) -> commitment.Opening:

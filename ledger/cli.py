@@ -3,57 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import click
 import orjson
 
-from ledger import entries
+from ledger import cli_publish, cli_verify
 from ledger.book import Receipt
-from ledger.errors import ArgumentError, BilingualError, EntryError, LedgerError, NoteError
+from ledger.cli_common import bilingual_errors, instance_option, parse_vkey
+from ledger.cli_keys import erase, rotate_key
+from ledger.errors import BilingualError, EntryError, LedgerError
 from ledger.instance import Instance
-from ledger.log.note import VerifierKey
-from ledger.log.verify import Verdict, count_entries, verify_file
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-instance_option = click.option(
-    "--instance",
-    "-i",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="LIANDONG_INSTANCE",
-    default=Path("var/demo"),
-    show_default=True,
-    help="The instance folder (or LIANDONG_INSTANCE). 实例目录。",
-)
-
-
-def bilingual_errors(function: Callable[P, R]) -> Callable[P, R]:
-    """Print our errors in both languages on stderr and end with their exit code; never a traceback."""
-
-    @wraps(function)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return function(*args, **kwargs)
-        except BilingualError as error:
-            click.echo(f"错误：{error.zh}", err=True)
-            click.echo(f"Error: {error.en}", err=True)
-            sys.exit(error.exit_code)
-
-    return wrapper
-
-
-def parse_vkey(text: str) -> VerifierKey:
-    """A verifier key given on the command line. Raises :class:`ArgumentError` (exit 2) when it is malformed."""
-    try:
-        return VerifierKey.parse(text)
-    except NoteError as error:
-        raise ArgumentError(error.en, error.zh) from error
+__all__ = ["bilingual_errors", "instance_option", "ledger"]
 
 
 @click.group()
@@ -61,45 +24,78 @@ def ledger() -> None:
     """核验和读取台账。 Verify and read the ledger."""
 
 
+for command in (
+    cli_publish.status,
+    cli_publish.checkpoint,
+    cli_publish.export,
+    cli_publish.check_proof,
+    erase,
+    rotate_key,
+):
+    ledger.add_command(command)
+
+
 @ledger.command()
+@click.argument("source", default="")
 @instance_option
 @click.option("--vkey", help="The log's verifier key, got from outside the folder. 从外部取得的台账验证公钥。")
+@click.option("--token", envvar="LIANDONG_TOKEN", default="", help="A supervisor's token, for entries. 监督机构令牌。")
+@click.option(
+    "--witness", "witnesses", multiple=True, help="A witness's key; say whether it cosigned. 见证公钥，说明是否已见证。"
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep here how far it was verified; the next time read only what is new. 记下核验进度，下次只读新条目。",
+)
+@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes. 并行进程数。")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON. 以 JSON 输出结论。")
 @bilingual_errors
-def verify(instance: Path, vkey: str | None, as_json: bool) -> None:
-    """逐条重读并核验。 Re-read every entry: exit 0 if all holds, 1 naming the first bad entry."""
+def verify(
+    *,
+    source: str,
+    instance: Path,
+    vkey: str | None,
+    token: str,
+    witnesses: tuple[str, ...],
+    state: Path | None,
+    jobs: int,
+    as_json: bool,
+) -> None:
+    """逐条重读并核验。 Re-read every entry: exit 0 if all holds, 1 naming the first bad entry.
+
+    SOURCE is an exported directory or the address of a running service (https://…, with --vkey); without it the
+    instance's own ledger is read. SOURCE 为导出目录或服务地址，缺省时核验本实例。
+    """
+    if source:
+        _verify_published(source, vkey, token, witnesses, as_json)
+        return
     try:
         opened = Instance.open(instance)
-        verdict = _verify_with_progress(opened, parse_vkey(vkey) if vkey else opened.verifier_key())
+        key = parse_vkey(vkey) if vkey else opened.verifier_key()
+        verdict = cli_verify.verify_own(opened, key, state=state, jobs=jobs)
     except BilingualError as error:
         if as_json:
             click.echo(json.dumps({"ok": False, "error": type(error).__name__, "en": error.en, "zh": error.zh}))
         raise
     if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "ok": True,
-                    "origin": verdict.origin,
-                    "size": verdict.size,
-                    "root": verdict.root.hex(),
-                    "first_t": verdict.first_t,
-                    "last_t": verdict.last_t,
-                }
-            )
+        click.echo(json.dumps(cli_verify.to_json(verdict)))
+    else:
+        click.echo(cli_verify.describe(verdict))
+
+
+def _verify_published(source: str, vkey: str | None, token: str, witnesses: tuple[str, ...], as_json: bool) -> None:
+    if vkey is None:
+        raise click.UsageError(
+            "SOURCE needs --vkey, got from elsewhere. 核验 SOURCE 须用 --vkey 给出从别处取得的公钥。"
         )
-        return
-    click.echo(
-        f"完好 OK：{verdict.origin}，{verdict.size} 条 entries，{verdict.first_t} – {verdict.last_t}，"
-        f"根 root {verdict.root.hex()}"
-    )
-
-
-def _verify_with_progress(instance: Instance, key: VerifierKey) -> Verdict:
-    size = count_entries(instance.ledger_path)
-    # Drawn only for a person who watches: a log file or a script gets the verdict alone.
-    with click.progressbar(length=size, label="核验 verify", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-        return verify_file(instance.ledger_path, key, entries.check_entry, bar.update)
+    try:
+        verdict = cli_publish.verify_published(source, vkey, token, witnesses)
+    except BilingualError as error:
+        if as_json:
+            click.echo(json.dumps({"ok": False, "error": type(error).__name__, "en": error.en, "zh": error.zh}))
+        raise
+    click.echo(json.dumps(cli_publish.to_json(verdict)) if as_json else cli_publish.describe(verdict))
 
 
 @ledger.command()
@@ -113,11 +109,28 @@ def vkey(instance: Path) -> None:
 @ledger.command()
 @click.argument("seq", type=click.IntRange(min=0))
 @instance_option
+@click.option(
+    "--proof-only",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a C2SP .tlog-proof file, and the entry's bytes beside it as .entry. 写出证明文件和条目原字节。",
+)
 @bilingual_errors
-def prove(seq: int, instance: Path) -> None:
+def prove(seq: int, instance: Path, proof_only: Path | None) -> None:
     """输出第 SEQ 条的回执（不含开启值）。 Print the receipt of entry SEQ, without openings."""
     with Instance.open(instance).ledger() as opened:
         receipt = opened.receipt(seq, with_openings=False)
+    if proof_only is not None:
+        beside = proof_only.with_suffix(".entry")
+        try:
+            proof_only.write_bytes(receipt.proof)
+            beside.write_bytes(receipt.entry)
+        except OSError as error:
+            raise EntryError(
+                f"{proof_only} cannot be written ({error.strerror}); name a file in a folder that you may write",
+                f"无法写入 {proof_only}（{error.strerror}）；请指定有写权限的目录中的文件",
+            ) from error
+        click.echo(f"已写出 written: {proof_only}，{beside}")
+        return
     click.echo(json.dumps(receipt.to_json(), ensure_ascii=False, indent=1))
 
 

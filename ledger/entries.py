@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from ledger.errors import EntryError, VersionTooNewError
@@ -20,6 +21,7 @@ INDEX_FIELDS = ("kind", "requester")
 
 _CHAIN = frozenset({"commit", "kind", "log", "prev", "seq", "t", "v"})
 _HEX_HASH = re.compile(r"[0-9a-f]{64}")
+_SIGNATURE = re.compile(r"[0-9a-f]{128}")
 _IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9_.:/@-]{0,127}")
 # [0-9], not \d: the latter takes full-width digits too.
 _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
@@ -60,6 +62,7 @@ def _is_instant(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
 
 IDENTIFIER = Field(_matches(_IDENTIFIER), "an identifier of lower-case ASCII", "由小写英文字母等组成的标识")
 HASH = Field(_matches(_HEX_HASH), "a SHA-256 hash as 64 hex digits", "64 位十六进制的 SHA-256 值")
+SIGNATURE = Field(_matches(_SIGNATURE), "an Ed25519 signature as 128 hex digits", "128 位十六进制的 Ed25519 签名")
 DATE = Field(_is_instant(_DATE), "a date YYYY-MM-DD", "日期 YYYY-MM-DD")
 TIMESTAMP = Field(_is_instant(_TIMESTAMP), "a UTC time YYYY-MM-DDThh:mm:ss.sssZ", "协调世界时 YYYY-MM-DDThh:mm:ss.sssZ")
 COUNT = Field(lambda value: type(value) is int and value >= 0, "a whole number from 0", "不小于 0 的整数")
@@ -122,6 +125,55 @@ _ALL = (
         "台账启用",
         "Ledger opened",
         {"county_zh": text(100), "county_en": text(100), "software": text(100)},
+    ),
+    Kind(
+        "checkpoint.anchored",
+        1,
+        "检查点锚定",
+        "Checkpoint anchored",
+        {
+            "size": COUNT,
+            "root": HASH,
+            "cosigners": list_of(text(200)),
+            "cosigned_at": list_of(COUNT),
+            "checkpoint": text(16_000),
+        },
+    ),
+    Kind(
+        "fault.raised",
+        1,
+        "故障记录",
+        "Fault raised",
+        {"what": IDENTIFIER, "observed": text(500), "expected": text(500).optional()},
+    ),
+    Kind(
+        "log.continued",
+        1,
+        "台账接续",
+        "Log continued",
+        # The first entry of a log that goes on where another, whose key was lost, ended: docs/guide/keys.md.
+        {"county_zh": text(100), "county_en": text(100), "software": text(100), "checkpoint": text(20_000)},
+    ),
+    Kind(
+        "key.rotated",
+        1,
+        "台账密钥更换",
+        "Log key rotated",
+        {"old_public_key": HASH, "public_key": HASH, "old_signature": SIGNATURE, "new_signature": SIGNATURE},
+    ),
+    Kind(
+        "particulars.erased",
+        1,
+        "事项抹除",
+        "Particulars erased",
+        {
+            "erases": COUNT,
+            "fields": list_of(IDENTIFIER),
+            "ground": text(500),
+            "ground_code": IDENTIFIER.optional(),
+            "law_requires": text(500).optional(),
+            "by": IDENTIFIER,
+        },
     ),
     Kind(
         "rules.adopted",
@@ -233,6 +285,7 @@ _ALL = (
 KINDS: dict[tuple[str, int], Kind] = {(kind.name, kind.version): kind for kind in _ALL}
 
 
+@cache
 def current(name: str) -> Kind:
     """The newest version of kind ``name``.
 
@@ -264,6 +317,23 @@ def check_entry(entry: Mapping[str, Any]) -> None:
         )
     check_fields(kind, {key: value for key, value in entry.items() if key not in _CHAIN})
     _check_chain_fields(kind, entry)
+
+
+def interchangeable(entry: Mapping[str, Any]) -> frozenset[str]:
+    """The hashes and counts of a good entry of which :func:`check_entry` would take any other as well.
+
+    A field of the entry is ``name``, a commitment ``commit.name``. Whatever is checked across fields must not be among
+    them, nor a field whose schema asks for more than a hash or a count. As to ``prev``, ``seq`` and ``t``,
+    :func:`check_entry` takes any other hash, count and instant.
+    """
+    return _interchangeable(entry["kind"], entry["v"])
+
+
+@cache
+def _interchangeable(name: str, version: int) -> frozenset[str]:
+    kind = KINDS[name, version]
+    free = {key for key, field in kind.fields.items() if field.accepts in (HASH.accepts, COUNT.accepts)}
+    return frozenset(free | {f"commit.{particular}" for particular in kind.particulars})
 
 
 def check_fields(kind: Kind, fields: Mapping[str, Any]) -> None:

@@ -61,6 +61,14 @@ class TamperError(LedgerError):
     """Stored bytes are not what was signed. Names the first bad entry and what is wrong with it."""
 
 
+class RollbackError(TamperError):
+    """The ledger is older than what a witness has seen of it: a backup was restored, or entries were cut off."""
+
+
+class WitnessError(LedgerError):
+    """A witness that cannot be reached, or that answers something else than the protocol says."""
+
+
 class InstanceError(LedgerError):
     """An instance folder that is missing, incomplete or not ours."""
 

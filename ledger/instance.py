@@ -5,9 +5,11 @@ All state is in it: copying the folder with the server stopped is a backup.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +22,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.book import Ledger
 from ledger.errors import InstanceError, NoteError, VersionTooNewError
-from ledger.log.note import VerifierKey, check_name
+from ledger.log.keychain import KeyChain
+from ledger.log.note import Signer, VerifierKey, check_name
+from ledger.log.store import Store
+from ledger.rotation import KIND as ROTATED
+from ledger.rotation import chain_of_file, statement
 
 #: The version of the folder's layout that this program writes.
 LAYOUT_VERSION = 1
@@ -29,6 +35,8 @@ CATEGORIES = ("directory", "work", "dynamics", "monitoring", "alerts", "document
 
 _SETTINGS_FILE = "instance.yml"
 _SECRET_BYTES = 32
+#: The log's private key, and the one that is to follow it while a rotation is under way.
+_KEY_FILE, _NEXT_KEY_FILE = "log.pem", "log.pem.new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +137,13 @@ class Instance:
         write_private(self._key_path("log.pem"), private_pem(key))
         for name in ("rows", "session"):
             write_private(self._key_path(f"{name}.secret"), random(_SECRET_BYTES))
-        (self.path / "log.vkey").write_text(f"{self.verifier_key()}\n", encoding="utf-8")
+        self._write_vkey()
         Ledger.create(self.ledger_path, self.settings.origin)
         # Last: a folder without it is not an instance, so an interrupted creation is never half-used.
         self._write_settings()
+
+    def _write_vkey(self) -> None:
+        (self.path / "log.vkey").write_text(f"{self.verifier_key()}\n", encoding="utf-8")
 
     def _write_settings(self) -> None:
         values = {"layout": LAYOUT_VERSION, **asdict(self.settings)}
@@ -163,6 +174,11 @@ class Instance:
         return self.path / "ledger.db"
 
     @property
+    def head_path(self) -> Path:
+        """The record of the ledger's size and root that lies outside it (:mod:`ledger.log.guard`)."""
+        return self._key_path("head")
+
+    @property
     def identity_path(self) -> Path:
         return self.path / "identity.db"
 
@@ -184,9 +200,11 @@ class Instance:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         random: Callable[[int], bytes] = os.urandom,
+        also: Sequence[Ed25519PrivateKey] = (),
     ) -> Ledger:
         """Open the ledger for appending. A context manager; close it."""
-        return Ledger(self.ledger_path, self._private_key(), now=now, random=random)
+        key = self._private_key()
+        return Ledger(self.ledger_path, key, now=now, random=random, also=also, head=self.head_path)
 
     def verifier_key(self) -> VerifierKey:
         """The public key of this instance's log: from its private key, or in a copy without keys from log.vkey.
@@ -207,6 +225,78 @@ class Instance:
                 f"{path} 缺失或已损坏；请恢复该文件，或用 --vkey 提供公钥",
             ) from error
 
+    def key_chain(self, trusted: VerifierKey | None = None) -> KeyChain:
+        """The log's keys over all rotations, found from ``trusted``; by default from this folder's own key.
+
+        Raises:
+            TamperError: an entry that rotates the key is not signed by both keys.
+        """
+        return chain_of_file(trusted or self.verifier_key(), self.ledger_path)
+
+    def rotate_key(
+        self,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> VerifierKey:
+        """Give the log a new key, announced in an entry that both keys sign; return its verifier key.
+
+        The old key stays in keys/ as ``log.pem.old-N``. If this is interrupted, the next opening of the instance
+        finishes it, or it never happened. A server that runs meanwhile refuses to append until it is restarted.
+
+        Raises:
+            LedgerError: the entry could not be made durable; the old key still holds.
+        """
+        with self._key_lock():
+            self._finish_rotation()  # an earlier one
+            old = self._load_key(_KEY_FILE)
+            self._key_path(_NEXT_KEY_FILE).unlink(missing_ok=True)  # of one that never reached the ledger
+            new = Ed25519PrivateKey.from_private_bytes(random(_SECRET_BYTES))
+            write_private(self._key_path(_NEXT_KEY_FILE), private_pem(new))
+            sync_folder(self.path / "keys")
+            signers = Signer(self.settings.origin, old), Signer(self.settings.origin, new)
+            with self.ledger(now=now, random=random, also=(new,)) as ledger:
+                ledger.append(ROTATED, statement(*signers))
+            self._take_next_key()
+        return self.verifier_key()
+
+    @contextlib.contextmanager
+    def _key_lock(self) -> Iterator[None]:
+        descriptor = os.open(self._key_path("rotation.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _take_next_key(self) -> None:
+        """Put the announced key in the old one's place; each step may be the last one before a power cut."""
+        current, following = self._key_path(_KEY_FILE), self._key_path(_NEXT_KEY_FILE)
+        kept = [file.read_bytes() for file in current.parent.glob(f"{_KEY_FILE}.old-*")]
+        if current.read_bytes() not in kept:
+            current.with_name(f"{_KEY_FILE}.old-{len(kept) + 1}").hardlink_to(current)
+        sync_folder(current.parent)
+        following.replace(current)
+        sync_folder(current.parent)
+        self._write_vkey()
+
+    def _finish_rotation(self) -> None:
+        if self._next_key_announced():
+            self._take_next_key()
+
+    def _next_key_announced(self) -> bool:
+        """Whether there is a key that is to follow and it stands in the ledger, so that it is the log's key already."""
+        if not self._key_path(_NEXT_KEY_FILE).exists():
+            return False
+        public = self._load_key(_NEXT_KEY_FILE).public_key().public_bytes_raw().hex()
+        store = Store.open(self.ledger_path, read_only=True)
+        try:
+            return any(
+                f'"public_key":"{public}"'.encode() in entry for entry in store.newest(1, where={"kind": ROTATED})
+            )
+        finally:
+            store.close()
+
     def row_secret(self) -> bytes:
         """32 bytes under which row hashes are keyed, so that nobody can guess rows from them."""
         return self._read_bytes("rows.secret")
@@ -219,9 +309,15 @@ class Instance:
         return self.path / "keys" / name
 
     def _private_key(self) -> Ed25519PrivateKey:
-        path = self._key_path("log.pem")
+        if self._next_key_announced():
+            with self._key_lock():
+                self._finish_rotation()
+        return self._load_key(_KEY_FILE)
+
+    def _load_key(self, name: str) -> Ed25519PrivateKey:
+        path = self._key_path(name)
         try:
-            key = serialization.load_pem_private_key(self._read_secret("log.pem"), password=None)
+            key = serialization.load_pem_private_key(self._read_secret(name), password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise _damaged(path, "not an unencrypted private key in PEM") from error
         if not isinstance(key, Ed25519PrivateKey):
@@ -265,6 +361,15 @@ def write_private(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())  # a key must not be lost that already signed something durable
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def check_private(path: Path) -> None:

@@ -42,6 +42,8 @@ from tools.vector_log import (  # noqa: E402
     random_source,
     resigned,
 )
+from tools.vector_tiles import rotation_vectors, tile_vectors  # noqa: E402
+from tools.vector_witness import samples, witness_vectors  # noqa: E402
 
 SPEC = ROOT / "docs" / "spec"
 VECTORS = SPEC / "vectors"
@@ -395,6 +397,7 @@ def blocks(log: SampleLog) -> dict[str, str]:
         "receipt": _fence("json", json.dumps(receipt, ensure_ascii=False, indent=1)),
         "proof": _fence("text", log.receipts[3].proof.decode().rstrip("\n")),
         "kinds": kinds_tables(),
+        **{name: _fence("text", text) for name, text in samples().items()},
     }
 
 
@@ -422,8 +425,11 @@ def outputs() -> Iterator[tuple[Path, str]]:
         "keys": key_vectors(),
         "checkpoints": checkpoint_vectors(log),
         "proofs": proof_vectors(log),
+        "tiles": tile_vectors(),
+        "rotations": rotation_vectors(),
         "log": log_vectors(log),
         "receipts": receipt_vectors(log),
+        "witness": witness_vectors(),
     }
     for name, value in made.items():
         yield VECTORS / f"{name}.json", json.dumps(value, ensure_ascii=False, indent=1) + "\n"

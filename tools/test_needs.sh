@@ -1,8 +1,8 @@
 #!/bin/sh
 # tools/test_needs.sh: makes sure that the tests have what no Python package brings: curl (the demo prints a curl
-# line, which is tested as printed), a Chromium and what drives it, and Chinese fonts for pictures. From the system's
-# packages where it may install them; Chromium else by Playwright's own download; otherwise it prints the one line
-# that installs what is missing.
+# line, which is tested as printed), strace (it shows that an entry is synchronised before it is acknowledged), a
+# Chromium and what drives it, and Chinese fonts for pictures. From the system's packages where it may install them;
+# Chromium else by Playwright's own download; otherwise it prints the one line that installs what is missing.
 set -eu
 cd "$(dirname "$0")/.."
 . tools/python.sh
@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.."
 VENV=${VENV:-.venv}
 
 have_curl() { command -v curl >/dev/null 2>&1; }
+have_strace() { command -v strace >/dev/null 2>&1; }
 have_chromium() { command -v chromium >/dev/null 2>&1; }
 have_font() { [ -n "$(fc-list :lang=zh-cn family 2>/dev/null)" ]; }
 # The driver that Playwright brings needs a library that a small Debian has not.
@@ -23,6 +24,7 @@ PY
 }
 missing_packages() {
     have_curl || printf 'curl ca-certificates '
+    have_strace || printf 'strace '
     have_chromium || [ "${playwrights:-}" = works ] || printf 'chromium '
     have_driver || printf 'libatomic1 '
     have_font || printf 'fontconfig fonts-noto-cjk '
@@ -51,7 +53,7 @@ fi
 missing=$(missing_packages)
 case $missing in
     '') ;;
-    *curl* | *chromium* | *libatomic1*)
+    *curl* | *strace* | *chromium* | *libatomic1*)
         say "测试还缺系统软件，自动安装没有成功。请运行下面这一行，然后再试一次：" \
             "Tests need packages of the system that could not be installed for you. Run this one line, then try again:"
         printf '\n    %sapt install %s\n\n' "$sudo_word" "${missing% }" >&2

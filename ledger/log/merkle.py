@@ -79,6 +79,10 @@ class Frontier:
             root = node_hash(left, root)
         return root
 
+    def roots(self) -> tuple[bytes, ...]:
+        """The roots of its complete subtrees, largest first: with the size, all that is needed to go on."""
+        return tuple(self._roots)
+
     def copy(self) -> Frontier:
         return Frontier(self.size, self._roots)
 
@@ -161,6 +165,22 @@ def check_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proo
     if old in (0, new):
         _check_trivial_consistency(old, new, old_root, new_root, proof)
         return
+    fr, sr = consistency_roots(old, new, old_root, proof)
+    if fr != old_root:
+        raise _wrong_root(fr, old_root)
+    if sr != new_root:
+        raise _wrong_root(sr, new_root)
+
+
+def consistency_roots(old: int, new: int, old_root: bytes, proof: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The roots of the old and of the new tree to which a consistency proof leads, for 0 < ``old`` < ``new``.
+
+    Where ``old`` is a power of two the proof leaves the old tree's root out and ``old_root`` stands for it.
+    Source: RFC 9162 §2.1.4.2.
+
+    Raises:
+        ProofError: the number of hashes does not fit the two sizes.
+    """
     path = list(proof)
     if old & (old - 1) == 0:
         path.insert(0, old_root)
@@ -185,10 +205,7 @@ def check_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proo
         sn >>= 1
     if sn != 0:
         raise _wrong_length(len(proof))
-    if fr != old_root:
-        raise _wrong_root(fr, old_root)
-    if sr != new_root:
-        raise _wrong_root(sr, new_root)
+    return fr, sr
 
 
 def _check_trivial_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> None:

@@ -13,7 +13,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -57,25 +57,12 @@ class VerifierKey:
         Raises:
             NoteError: not of the form, another signature type, or a key id that does not belong to the key.
         """
-        match = _VKEY.fullmatch(text)
-        if match is None:
+        name, key_id, public_key = vkey_parts(text, ED25519, "a log's key (type 01)", "日志公钥（类型 01）")
+        key = cls(name, public_key)
+        if key.key_id.hex() != key_id:
             raise NoteError(
-                f"{text[:80]!r} is not a verifier key; want name+keyid+base64, as `liandong ledger vkey` prints it",
-                f"{text[:80]!r} 不是验证公钥；应为“名称+编号+base64”，即 `liandong ledger vkey` 所印的一行",
-            )
-        check_name(match["name"])
-        raw = decode_base64(match["key"].encode(), "verifier key")
-        if len(raw) != 1 + HASH_BYTES or raw[0] != ED25519:
-            raise NoteError(
-                "the verifier key is not an Ed25519 key (type 01, 32 bytes)",
-                "该验证公钥不是 Ed25519 公钥（类型 01，32 字节）",
-            )
-        key = cls(match["name"], raw[1:])
-        if key.key_id.hex() != match["id"]:
-            raise NoteError(
-                f"the verifier key's id is {match['id']}, its bytes give {key.key_id.hex()}: "
-                "it was mistyped or altered",
-                f"验证公钥的编号写作 {match['id']}，由其字节算得 {key.key_id.hex()}：抄写有误或被改动",
+                f"the verifier key's id is {key_id}, its bytes give {key.key_id.hex()}: it was mistyped or altered",
+                f"验证公钥的编号写作 {key_id}，由其字节算得 {key.key_id.hex()}：抄写有误或被改动",
             )
         return key
 
@@ -96,10 +83,12 @@ class Signer:
 
     name: str
     private_key: Ed25519PrivateKey
+    #: Kept: deriving the public key costs more than signing does.
+    verifier: VerifierKey = field(init=False, repr=False, compare=False)
 
-    @property
-    def verifier(self) -> VerifierKey:
-        return VerifierKey(self.name, self.private_key.public_key().public_bytes_raw())
+    def __post_init__(self) -> None:
+        verifier = VerifierKey(self.name, self.private_key.public_key().public_bytes_raw())
+        object.__setattr__(self, "verifier", verifier)
 
     def signature_line(self, text: bytes) -> bytes:
         """The signature line for a note's ``text``, newline included."""
@@ -114,6 +103,10 @@ class Signature:
     name: str
     key_id: bytes
     payload: bytes
+
+    def to_bytes(self) -> bytes:
+        """The signature line, newline included."""
+        return _SIGNATURE_PREFIX + self.name.encode() + b" " + base64.b64encode(self.key_id + self.payload) + b"\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +175,10 @@ class Checkpoint:
         """The note text. Extension lines are never written: monitors cannot audit them."""
         return b"%s\n%d\n%s\n" % (self.origin.encode(), self.size, base64.b64encode(self.root))
 
-    def sign(self, signer: Signer) -> bytes:
-        """The signed checkpoint, as bytes to store and to publish."""
+    def sign(self, *signers: Signer) -> bytes:
+        """The signed checkpoint, as bytes to store and to publish; several keys sign where one follows another."""
         text = self.text()
-        return text + b"\n" + signer.signature_line(text)
+        return text + b"\n" + b"".join(signer.signature_line(text) for signer in signers)
 
     @classmethod
     def parse_text(cls, text: bytes) -> Checkpoint:
@@ -275,6 +268,28 @@ class TlogProof:
         checkpoint = open_checkpoint(self.checkpoint, key)
         check_inclusion(leaf_hash(entry), self.index, checkpoint.size, self.hashes, checkpoint.root)
         return checkpoint
+
+
+def vkey_parts(text: str, signature_type: int, want_en: str, want_zh: str) -> tuple[str, str, bytes]:
+    """Split a vkey into name, key id (8 hex digits) and Ed25519 public key; the caller checks the id.
+
+    Raises:
+        NoteError: not of the form, or of another signature type than ``signature_type``.
+    """
+    match = _VKEY.fullmatch(text)
+    if match is None:
+        raise NoteError(
+            f"{text[:80]!r} is not a verifier key; want name+keyid+base64, as `liandong ledger vkey` prints it",
+            f"{text[:80]!r} 不是验证公钥；应为“名称+编号+base64”，即 `liandong ledger vkey` 所印的一行",
+        )
+    check_name(match["name"])
+    raw = decode_base64(match["key"].encode(), "verifier key")
+    if len(raw) != 1 + HASH_BYTES or raw[0] != signature_type:
+        raise NoteError(
+            f"{text[:80]!r} is not {want_en} over Ed25519 (32 bytes)",
+            f"{text[:80]!r} 不是 Ed25519 的{want_zh}（32 字节）",
+        )
+    return match["name"], match["id"], raw[1:]
 
 
 def check_name(name: str) -> None:

@@ -12,19 +12,39 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from ledger.errors import CanonicalError, ConflictError, LedgerError, LedgerUnavailableError, TamperError
+from ledger.errors import (
+    CanonicalError,
+    ConflictError,
+    EntryError,
+    LedgerError,
+    LedgerUnavailableError,
+    TamperError,
+)
 from ledger.log import canonical
 from ledger.log.commitment import Sealed
-from ledger.log.merkle import Frontier, leaf_hash
-from ledger.log.note import Checkpoint, Signer, open_checkpoint
+from ledger.log.guard import HeadGuard
+from ledger.log.merkle import Frontier, Node, leaf_hash
+from ledger.log.note import Checkpoint, Note, Signer, open_checkpoint
 from ledger.log.store import EMPTY_HEAD, Head, Store, unavailable
 
 #: Fields that only the sequencer writes.
 CHAIN_FIELDS = frozenset({"log", "prev", "seq", "t"})
+#: A clock further than this behind the log's last time has been set back; less is jitter between processes.
+CLOCK_TOLERANCE = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """The newest entry whose indexed ``field`` equals ``value`` must be ``last``; None: there must be none."""
+
+    field: str
+    value: str
+    last: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +55,13 @@ class Draft:
         fields: the entry's own fields, canonical values, none of :data:`CHAIN_FIELDS`.
         sealed: particulars whose commitments ``fields`` holds.
         once: keys of which none may have been used before (idempotency keys, nonces).
+        expect: what must be the newest entry of its kind, case or the like.
     """
 
     fields: Mapping[str, canonical.Value]
     sealed: tuple[Sealed, ...] = ()
     once: tuple[str, ...] = ()
+    expect: Expect | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +73,83 @@ class Appended:
     hash: bytes
 
 
-@dataclass(slots=True)
-class _Waiting:
-    draft: Draft
-    result: Future[Appended] = field(default_factory=Future)
+#: Makes the entry that records a clock set back, from the observed clock and the log's time, both in the form of ``t``.
+ClockFault = Callable[[str, str], Mapping[str, canonical.Value]]
 
-    def __post_init__(self) -> None:
-        # From here on cancel() has no effect: a waiter that gives up cannot upset the group it waits with.
-        self.result.set_running_or_notify_cancel()
+
+class _Waiting:
+    """A draft in the queue and, once its group is done, what became of it.
+
+    Threads wait for the commit lock and look here; a task waits for ``wake``, a future of its loop. Neither can upset
+    the group by giving up: cancelling a task ends its waiting, not the entry.
+    """
+
+    __slots__ = ("_outcome", "draft", "wake")
+
+    def __init__(self, draft: Draft, wake: asyncio.Future[Appended] | None = None) -> None:
+        self.draft = draft
+        self.wake = wake
+        self._outcome: Appended | BaseException | None = None
+
+    @property
+    def done(self) -> bool:
+        return self._outcome is not None
+
+    def settle(self, outcome: Appended | BaseException) -> None:
+        self._outcome = outcome
+
+    def result(self) -> Appended:
+        """The acknowledged entry; raises what went wrong."""
+        if isinstance(self._outcome, Appended):
+            return self._outcome
+        raise self._outcome or LedgerError("the draft is still waiting", "该条目仍在等待写入")
+
+    def deliver(self) -> None:
+        """Tell the task that waits, in its loop's thread."""
+        if self.wake is None or self.wake.done():
+            return  # cancelled meanwhile
+        if isinstance(self._outcome, Appended):
+            self.wake.set_result(self._outcome)
+        elif self._outcome is not None:
+            self.wake.set_exception(self._outcome)
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Rows of one group that are not inserted yet: together they cost less than one by one."""
+
+    entries: list[tuple[int, bytes, bytes]] = field(default_factory=list)
+    nodes: list[tuple[Node, bytes]] = field(default_factory=list)
+    once: list[tuple[int, list[str]]] = field(default_factory=list)
+    sealed: list[tuple[int, tuple[Sealed, ...]]] = field(default_factory=list)
 
 
 class Sequencer:
     """Appends drafts to ``store``, signing as ``signer``.
 
     Args:
+        also: further keys of the log that sign each checkpoint after ``signer``: at a rotation, the new one.
         now: the wall clock, timezone-aware; read once per group, inside the lock.
+        guard: keeps the head outside the database.
+        clock_fault: what to append when the clock was set back; None: nothing.
     """
 
-    def __init__(self, store: Store, signer: Signer, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        signer: Signer,
+        now: Callable[[], datetime],
+        also: Sequence[Signer] = (),
+        *,
+        guard: HeadGuard | None = None,
+        clock_fault: ClockFault | None = None,
+    ) -> None:
         self._store = store
         self._signer = signer
+        self._signers = (signer, *also)
         self._now = now
+        self._guard = guard
+        self._clock_fault = clock_fault
         self._origin = store.origin
         if signer.name != self._origin:
             raise LedgerError(
@@ -82,32 +160,37 @@ class Sequencer:
         self._queue_lock = threading.Lock()
         self._commit_lock = threading.Lock()  # held by the leader; owns _store, _head and _frontier
         self._head: Head | None = None  # None: not read yet, or not to be trusted
+        self._head_t = ""  # the time in _head
         self._frontier = Frontier()
+        self._clock_is_back = False  # so that one step back is one entry
+        self._indexed = frozenset(store.index_fields())
+        self._pending = _Rows()
         # One thread serves every asyncio caller; threads that append for themselves lead their own commits.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="ledger-sequencer")
+        self._lead_is_due = False  # guarded by _queue_lock: the executor will look at the queue
         self._closed = False
+        store.grow_wal()
 
     def append(self, draft: Draft) -> Appended:
         """Append one entry and return when it is durable. Any thread may call this.
 
         Raises:
-            ConflictError: a key in ``once`` was used before.
+            ConflictError: a key in ``once`` was used before, or ``expect`` does not hold.
             CanonicalError: the entry is not canonical or is over 65,535 bytes.
             LedgerUnavailableError: locked, read-only, disk full, I/O error; nothing was written.
             TamperError: the stored head is not what the newest checkpoint signed; nothing was written.
         """
         waiting = self._enqueue(draft)
         with self._commit_lock:
-            if not waiting.result.done():
+            if not waiting.done:
                 self._commit_group()
-        return waiting.result.result()
+        return waiting.result()
 
     async def append_async(self, draft: Draft) -> Appended:
         """:meth:`append` for asyncio: waits without blocking the loop. Raises the same."""
-        waiting = self._enqueue(draft, lead=True)
-        future = asyncio.wrap_future(waiting.result)
-        # Shielded: a client that hangs up must not cancel an entry that is being committed.
-        return await asyncio.shield(future)
+        wake: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
+        self._enqueue(draft, wake)
+        return await wake
 
     def close(self) -> None:
         """Commit what is queued and refuse what comes later."""
@@ -116,8 +199,8 @@ class Sequencer:
         self._executor.shutdown(wait=True)
         self._lead()
 
-    def _enqueue(self, draft: Draft, *, lead: bool = False) -> _Waiting:
-        waiting = _Waiting(draft)
+    def _enqueue(self, draft: Draft, wake: asyncio.Future[Appended] | None = None) -> _Waiting:
+        waiting = _Waiting(draft, wake)
         with self._queue_lock:
             if self._closed:
                 raise LedgerUnavailableError(
@@ -125,12 +208,16 @@ class Sequencer:
                     "台账正在关闭；未作记录，请待服务恢复后重试",
                 )
             self._queue.append(waiting)
-            if lead:  # under the lock: after close() the executor would refuse, though the entry is committed
+            if wake is not None and not self._lead_is_due:
+                # Under the lock: after close() the executor would refuse, though the entry is committed.
                 self._executor.submit(self._lead)
+                self._lead_is_due = True
         return waiting
 
     def _lead(self) -> None:
         with self._commit_lock:
+            with self._queue_lock:
+                self._lead_is_due = False
             self._commit_group()
 
     def _commit_group(self) -> None:
@@ -140,10 +227,7 @@ class Sequencer:
             return
         try:
             for waiting, outcome in self._write(group):
-                if isinstance(outcome, Appended):
-                    waiting.result.set_result(outcome)
-                else:
-                    waiting.result.set_exception(outcome)
+                waiting.settle(outcome)
         except sqlite3.Error as error:
             self._fail(group, unavailable(self._store.path, error))
         except BaseException as error:
@@ -151,6 +235,8 @@ class Sequencer:
             # interrupt is this thread's alone, and it may have struck after the commit.
             self._fail(group, error if isinstance(error, Exception) else _interrupted())
             raise
+        finally:
+            _wake(group)
 
     def _fail(self, group: Sequence[_Waiting], error: BaseException) -> None:
         self._head = None  # read it anew: what the failed transaction left is not to be trusted
@@ -160,40 +246,88 @@ class Sequencer:
             pass  # the callers learn of the first error; the next group's begin() tries the rollback again
         finally:
             for waiting in group:
-                if not waiting.result.done():
-                    waiting.result.set_exception(error)
+                if not waiting.done:
+                    waiting.settle(error)
 
     def _write(self, group: Sequence[_Waiting]) -> list[tuple[_Waiting, Appended | LedgerError]]:
         store = self._store
+        if self._guard is not None:
+            self._guard.ensure()
         store.rollback()  # only where an earlier rollback failed
+        self._pending = _Rows()
         store.begin()
         head, frontier = self._current_head()
-        t = _timestamp(self._now(), head)
+        t, fault = self._time()
+        if fault is not None:
+            head = self._add(fault, self._compose(fault, head, t), head, frontier)
+        first = head
         outcomes: list[tuple[_Waiting, Appended | LedgerError]] = []
         for waiting in group:
-            draft = waiting.draft
             try:
-                self._check_once(draft)
-                entry = self._compose(draft, head, t)
-            except (ConflictError, CanonicalError) as error:  # this caller's alone; the others go on
+                self._check_conditions(waiting.draft)
+                entry = self._compose(waiting.draft, head, t)
+            except (ConflictError, CanonicalError, EntryError) as error:  # this caller's alone; the others go on
                 outcomes.append((waiting, error))
                 continue
-            head = Head(head.seq + 1, leaf_hash(entry), entry)
-            store.add_entry(head.seq, entry, head.hash)
-            store.add_nodes(frontier.append(head.hash))
-            if draft.once:
-                store.add_once(sorted(set(draft.once)), head.seq)
-            if draft.sealed:
-                store.add_particulars(head.seq, draft.sealed)
+            head = self._add(waiting.draft, entry, head, frontier)
             outcomes.append((waiting, Appended(head.seq, entry, head.hash)))
-        if not any(isinstance(outcome, Appended) for _, outcome in outcomes):
+        if head is first:
             store.rollback()  # every draft was refused: there is nothing to sign
             return outcomes
+        self._flush()
         checkpoint = Checkpoint(self._origin, head.size, frontier.root())
-        store.put_checkpoint(head.size, checkpoint.sign(self._signer))
+        store.put_checkpoint(head.size, checkpoint.sign(*self._signers))
         store.commit()  # the commit point: durable from here (synchronous=FULL)
-        self._head, self._frontier = head, frontier
+        self._head, self._head_t, self._frontier = head, t, frontier
+        self._clock_is_back = self._clock_is_back or fault is not None
+        if self._guard is not None:
+            self._guard.committed(checkpoint)
         return outcomes
+
+    def _add(self, draft: Draft, entry: bytes, head: Head, frontier: Frontier) -> Head:
+        """Put ``entry`` after ``head`` with all that belongs to it; return the new head."""
+        head = Head(head.seq + 1, leaf_hash(entry), entry)
+        rows = self._pending
+        rows.entries.append((head.seq, entry, head.hash))
+        rows.nodes.extend(frontier.append(head.hash))
+        if draft.once:
+            rows.once.append((head.seq, sorted(set(draft.once))))
+        if draft.sealed:
+            rows.sealed.append((head.seq, draft.sealed))
+        return head
+
+    def _flush(self) -> None:
+        """Insert the pending rows: at the end, and before a condition looks at what is there."""
+        rows, self._pending = self._pending, _Rows()
+        self._store.add_entries(rows.entries)
+        self._store.add_nodes(rows.nodes)
+        for seq, keys in rows.once:
+            self._store.add_once(keys, seq)
+        for seq, sealed in rows.sealed:
+            self._store.add_particulars(seq, sealed)
+
+    def _time(self) -> tuple[str, Draft | None]:
+        """``t`` for this group, ``max(now, head's t)``, and what to record first where the clock was set back."""
+        now = self._now()
+        text, last = _timestamp(now), self._head_t
+        if text >= last:
+            self._clock_is_back = False
+            return text, None
+        if self._clock_fault is None or self._clock_is_back or datetime.fromisoformat(last) - now <= CLOCK_TOLERANCE:
+            return last, None
+        fault = Draft(self._clock_fault(text, last))
+        if self._is_recorded(fault, last):  # by another process, or before a restart
+            self._clock_is_back = True
+            return last, None
+        return last, fault
+
+    def _is_recorded(self, fault: Draft, t: str) -> bool:
+        """Whether such a fault stands at time ``t`` already: the log's time stands still while the clock is behind."""
+        for entry in self._store.newest(16, where={"kind": str(fault.fields["kind"])}):
+            value = canonical.decode_object(entry)
+            if value["t"] == t and value.get("what") == fault.fields["what"]:
+                return True
+        return False
 
     def _current_head(self) -> tuple[Head, Frontier]:
         """The head, read under the write lock, and its frontier: cached unless another process appended."""
@@ -203,6 +337,8 @@ class Sequencer:
         frontier = Frontier.load(head.size, self._store)
         self._check_signed(head, frontier)
         self._head, self._frontier = head, frontier.copy()
+        t = canonical.decode_object(head.entry).get("t") if head.size else ""
+        self._head_t = t if isinstance(t, str) else ""
         return head, frontier
 
     def _check_signed(self, head: Head, frontier: Frontier) -> None:
@@ -214,6 +350,8 @@ class Sequencer:
         if found is None and head == EMPTY_HEAD:
             return
         signed = open_checkpoint(found[1], self._signer.verifier) if found else None
+        if found is not None:
+            self._check_not_rotated(found[1])
         if (
             signed is None
             or (signed.size, signed.root) != (head.size, frontier.root())
@@ -226,8 +364,21 @@ class Sequencer:
                 "请运行 `liandong ledger verify`",
             )
 
-    def _check_once(self, draft: Draft) -> None:
-        canonical.encode(list(draft.once))  # text that cannot be encoded is this caller's error alone
+    def _check_not_rotated(self, note: bytes) -> None:
+        """Refuse to sign with a key that another process rotated away: the log's last signature is its newest key's."""
+        ids = [signature.key_id for signature in Note.parse(note).signatures if signature.name == self._origin]
+        if ids and ids[-1] not in [signer.verifier.key_id for signer in self._signers]:
+            raise LedgerUnavailableError(
+                "the ledger's key was rotated while this program was running; nothing was recorded, restart it so that "
+                "it signs with the new key",
+                "本程序运行期间台账密钥已更换；未作记录，请重启程序以使用新密钥",
+            )
+
+    def _check_conditions(self, draft: Draft) -> None:
+        if draft.once or draft.expect is not None:
+            self._flush()
+        if draft.once:
+            canonical.encode(list(draft.once))  # text that cannot be encoded is this caller's error alone
         for key in draft.once:
             seq = self._store.once_seq(key)
             if seq is not None:
@@ -235,6 +386,23 @@ class Sequencer:
                     f"already recorded as entry {seq}: the request was sent before; send a new one",
                     f"已记入台账第 {seq} 条：该请求此前已发送过；请重新发起",
                 )
+        if draft.expect is not None:
+            self._check_expect(draft.expect)
+
+    def _check_expect(self, expect: Expect) -> None:
+        if expect.field not in self._indexed:
+            raise EntryError(f"entries are not indexed by {expect.field!r}", f"条目未按 {expect.field!r} 建立索引")
+        canonical.encode(expect.value)
+        last = self._store.last_seq(expect.field, expect.value)
+        if last != expect.last:
+            found, wanted = ("none" if seq is None else f"entry {seq}" for seq in (last, expect.last))
+            found_zh, wanted_zh = ("无" if seq is None else f"第 {seq} 条" for seq in (last, expect.last))
+            raise ConflictError(
+                f"the newest entry of {expect.field} {expect.value!r} is {found}, expected was {wanted}: somebody else "
+                "was faster; look at it again, then decide",
+                f"{expect.field} 为 {expect.value!r} 的最新条目：{found_zh}，预期：{wanted_zh}；已有他人先行办理，"
+                "请重新查看后再决定",
+            )
 
     def _compose(self, draft: Draft, head: Head, t: str) -> bytes:
         entry = canonical.encode(
@@ -256,10 +424,22 @@ def _interrupted() -> LedgerUnavailableError:
     )
 
 
-def _timestamp(now: datetime, head: Head) -> str:
-    """``max(now, head's t)`` in UTC milliseconds: time in the log never runs backwards."""
-    text = now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    if head.seq < 0:
-        return text
-    last = canonical.decode_object(head.entry).get("t")
-    return max(text, last) if isinstance(last, str) else text
+def _timestamp(now: datetime) -> str:
+    """``now`` in UTC milliseconds, in the form of ``t``."""
+    return now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _wake(group: Sequence[_Waiting]) -> None:
+    """Tell all tasks of a group, by one call into each loop: waking them one by one costs more than the commit."""
+    tasks: dict[asyncio.AbstractEventLoop, list[_Waiting]] = {}
+    for waiting in group:
+        if waiting.wake is not None:
+            tasks.setdefault(waiting.wake.get_loop(), []).append(waiting)
+    for loop, waits in tasks.items():
+        with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+            loop.call_soon_threadsafe(_deliver, waits)
+
+
+def _deliver(waits: Sequence[_Waiting]) -> None:
+    for waiting in waits:
+        waiting.deliver()

@@ -9,19 +9,20 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.errors import InstanceError, LedgerError, LedgerUnavailableError, VersionTooNewError
 from ledger.log.commitment import Sealed
-from ledger.log.merkle import Node, node_hash
+from ledger.log.merkle import Node
 from ledger.log.schema import check_schema, statements
+from ledger.log.tiles import HEIGHT, WIDTH, Tile, encode_bundle, fold
 
 FORMAT_VERSION = 1
-#: Hashes per tile, as in c2sp.org/tlog-tiles; tree nodes are stored at every eighth level only.
-TILE_HEIGHT = 8
-TILE_WIDTH = 1 << TILE_HEIGHT
 BUSY_TIMEOUT_MS = 2_000
+#: A little more than the 1,000 pages after which SQLite starts the write-ahead log over.
+WAL_BYTES = 4_300_000
 _NO_LIMIT = 2**62
 # What may pass (SQLite's result codes); any other error on opening means that the file is not a ledger.
 _PASSING_ERRORS = frozenset(
@@ -155,12 +156,38 @@ class Store:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
 
+    def grow_wal(self) -> None:
+        """Bring the write-ahead log to the length at which it starts over, so that commits overwrite what is there.
+
+        A commit that lengthens the file costs a fifth more. Nothing is committed: the pages are those of a
+        transaction that is rolled back. Only speed hangs on it, so an error is left for the next append to tell.
+        """
+        wal = self.path.with_name(f"{self.path.name}-wal")
+        try:
+            if wal.exists() and wal.stat().st_size >= WAL_BYTES:
+                return
+            self._db.execute("PRAGMA cache_size = 10")  # so that pages are written out before the end
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("CREATE TABLE filler (content BLOB)")
+            self._db.execute("INSERT INTO filler VALUES (zeroblob(?))", (WAL_BYTES,))
+        except (sqlite3.Error, OSError):
+            pass
+        finally:
+            with suppress(sqlite3.Error):
+                self.rollback()
+                self._db.execute("PRAGMA cache_size = -2000")  # SQLite's own
+
+    def add_entries(self, rows: Sequence[tuple[int, bytes, bytes]]) -> None:
+        """Insert (seq, entry, hash) in this order."""
+        sql = "INSERT INTO entries VALUES (?, ?, ?)"
+        self._db.executemany(sql, [(seq, entry.decode(), value) for seq, entry, value in rows])
+
     def add_entry(self, seq: int, entry: bytes, entry_hash: bytes) -> None:
-        self._db.execute("INSERT INTO entries VALUES (?, ?, ?)", (seq, entry.decode(), entry_hash))
+        self.add_entries([(seq, entry, entry_hash)])
 
     def add_nodes(self, nodes: Iterable[tuple[Node, bytes]]) -> None:
         """Store those completed inner nodes that tiles and proofs read: every eighth level."""
-        rows = [(level, index, value) for (level, index), value in nodes if level % TILE_HEIGHT == 0]
+        rows = [(level, index, value) for (level, index), value in nodes if level % HEIGHT == 0]
         if rows:
             self._db.executemany("INSERT INTO nodes VALUES (?, ?, ?)", rows)
 
@@ -173,8 +200,44 @@ class Store:
 
     def put_checkpoint(self, size: int, note: bytes) -> None:
         """Store the newest own checkpoint; of the older ones only the cosigned are kept."""
-        self._db.execute("DELETE FROM checkpoints WHERE cosigned = 0")
+        # By the key: the cosigned ones become many, and none of them is to be looked at for each commit.
+        newest = "(SELECT max(size) FROM checkpoints WHERE size < ?)"
+        self._db.execute(f"DELETE FROM checkpoints WHERE cosigned = 0 AND size = {newest}", (size,))  # noqa: S608
         self._db.execute("INSERT INTO checkpoints (size, note) VALUES (?, ?)", (size, note.decode()))
+
+    def put_cosigned(self, size: int, note: bytes) -> None:
+        """Keep ``note``, a checkpoint with more signatures, for good; it takes the place of the plain one."""
+        self._db.execute(
+            "INSERT INTO checkpoints (size, note, cosigned) VALUES (?, ?, 1) "
+            "ON CONFLICT (size) DO UPDATE SET note = excluded.note, cosigned = 1",
+            (size, note.decode()),
+        )
+
+    def destroy(self, particulars: Sequence[tuple[int, str]]) -> None:
+        """Delete keys and ciphertexts of (seq, field) pairs; until :meth:`scrub` the file remembers that it is due."""
+        self._db.execute("PRAGMA secure_delete = ON")
+        self.begin()
+        try:
+            for table in ("particulars", "particular_keys"):
+                self._db.executemany(f"DELETE FROM {table} WHERE seq = ? AND field = ?", particulars)  # noqa: S608
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('erasure', 'unfinished')")
+            self.commit()
+        finally:
+            self.rollback()
+
+    def scrub(self) -> bool:
+        """Rewrite the file without what was deleted and empty the WAL; False while somebody still reads the old state.
+
+        Deleting alone leaves copies: in the WAL, and where SQLite moved rows within and between pages. Raises
+        :class:`sqlite3.Error` where another program writes, or the disk has no room for a second copy of the file.
+        """
+        self._db.execute("PRAGMA secure_delete = ON")
+        self._db.execute("VACUUM")
+        busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            return False
+        self._db.execute("DELETE FROM meta WHERE key = 'erasure'")
+        return True
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -185,6 +248,18 @@ class Store:
     def once_seq(self, key: str) -> int | None:
         """The entry that used ``key`` of a conditional append, if any."""
         row = self._db.execute("SELECT seq FROM once WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def index_fields(self) -> list[str]:
+        """The top-level fields by which entries are looked up."""
+        rows = self._db.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'entries'")
+        names = [name.decode() for (name,) in rows]
+        return [name.removeprefix("entries_") for name in names if name.startswith("entries_")]
+
+    def last_seq(self, field: str, value: str) -> int | None:
+        """The newest entry whose indexed ``field`` equals ``value``, if any."""
+        sql = f"SELECT seq FROM entries WHERE entry ->> '$.{field}' = ? ORDER BY seq DESC LIMIT 1"  # noqa: S608
+        row = self._db.execute(sql, (value,)).fetchone()
         return row[0] if row else None
 
     def entry(self, seq: int) -> bytes:
@@ -216,6 +291,27 @@ class Store:
         row = self._db.execute("SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1").fetchone()
         return (row[0], row[1]) if row else None
 
+    def checkpoint_of(self, size: int) -> bytes | None:
+        """The kept checkpoint of just this size, if there is one."""
+        row = self._db.execute("SELECT note FROM checkpoints WHERE size = ?", (size,)).fetchone()
+        return row[0] if row else None
+
+    def cosigned(self) -> Iterator[tuple[int, bytes]]:
+        """Sizes and bytes of the cosigned checkpoints, largest first."""
+        yield from self._db.execute("SELECT size, note FROM checkpoints WHERE cosigned = 1 ORDER BY size DESC")
+
+    def count(self, start: int, field: str, value: str) -> int:
+        """How many entries from seq ``start`` on have ``value`` in the indexed ``field``."""
+        sql = f"SELECT count(*) FROM entries WHERE entry ->> '$.{field}' = ? AND seq >= ?"  # noqa: S608 - our own name
+        row = self._db.execute(sql, (value, start)).fetchone()
+        return int(row[0])
+
+    def newest_cosigned(self) -> tuple[int, bytes] | None:
+        """Size and bytes of the newest checkpoint that somebody cosigned."""
+        sql = "SELECT size, note FROM checkpoints WHERE cosigned <> 0 ORDER BY size DESC LIMIT 1"
+        row = self._db.execute(sql).fetchone()
+        return (row[0], row[1]) if row else None
+
     def sealed(self, seq: int, commitments: dict[str, str]) -> Iterator[Sealed]:
         """The stored particulars of entry ``seq``, with the commitments its bytes name; erased ones are absent."""
         rows = self._db.execute(
@@ -227,30 +323,65 @@ class Store:
             if name in commitments:
                 yield Sealed(name, commitments[name], key, ciphertext)
 
+    def kept(self, seq: int) -> list[str]:
+        """The fields of entry ``seq`` of which a key or a ciphertext is still stored."""
+        sql = "SELECT field FROM particulars WHERE seq = ?1 UNION SELECT field FROM particular_keys WHERE seq = ?1"
+        return sorted(row[0].decode() for row in self._db.execute(sql, (seq,)))
+
+    @property
+    def scrub_due(self) -> bool:
+        """Whether something was erased whose copies may still be in the file or its WAL."""
+        return bool(self._meta("erasure"))
+
     def read(self, nodes: Sequence[Node]) -> list[bytes]:
         """Hashes of complete subtrees (:class:`ledger.log.merkle.HashReader`).
 
-        A node between stored levels is folded from the at most 128 stored hashes below it.
+        At most one SQL read a tile; a node between stored levels is folded from the stored hashes below it.
         """
-        return [self._node(level, index) for level, index in nodes]
+        spans: dict[tuple[int, int], tuple[int, int]] = {}
+        for level, index in nodes:
+            start, end = (index << level % HEIGHT), (index + 1 << level % HEIGHT)
+            tile = level // HEIGHT, start // WIDTH
+            known = spans.get(tile, (start, end))
+            spans[tile] = min(known[0], start), max(known[1], end)
+        rows = {tile: (start, self._hashes(tile[0], start, end)) for tile, (start, end) in spans.items()}
+        found = []
+        for level, index in nodes:
+            begin, count = index << level % HEIGHT, 1 << level % HEIGHT
+            start, hashes = rows[level // HEIGHT, begin // WIDTH]
+            part = hashes[begin - start : begin - start + count]
+            found.append(fold(part))
+        return found
 
-    def _node(self, level: int, index: int) -> bytes:
-        stored, height = level - level % TILE_HEIGHT, level % TILE_HEIGHT
-        start, count = index << height, 1 << height
-        if stored == 0:
-            sql = "SELECT hash FROM entries WHERE ? = 0 AND seq >= ? AND seq < ? ORDER BY seq"
+    def tile(self, tile: Tile) -> bytes:
+        """The bytes of a hash tile, in one read. Raises :class:`LedgerError` where the log is not that large."""
+        return b"".join(self._hashes(tile.level or 0, tile.start, tile.start + tile.width))
+
+    def bundle(self, tile: Tile) -> bytes:
+        """The bytes of an entry bundle, in one read. Raises :class:`LedgerError` where the log is not that large."""
+        sql = "SELECT entry FROM entries WHERE seq >= ? AND seq < ? ORDER BY seq"
+        entries = [row[0] for row in self._db.execute(sql, (tile.start, tile.start + tile.width))]
+        self._check_count(len(entries), 0, tile.start, tile.width)
+        return encode_bundle(entries)
+
+    def _hashes(self, level: int, start: int, end: int) -> list[bytes]:
+        """Hashes ``start … end−1`` of a level of tiles."""
+        if level == 0:
+            rows = self._db.execute("SELECT hash FROM entries WHERE seq >= ? AND seq < ? ORDER BY seq", (start, end))
         else:
             sql = "SELECT hash FROM nodes WHERE level = ? AND idx >= ? AND idx < ? ORDER BY idx"
-        hashes = [row[0] for row in self._db.execute(sql, (stored, start, start + count))]
-        if len(hashes) != count:
+            rows = self._db.execute(sql, (level * HEIGHT, start, end))
+        hashes = [row[0] for row in rows]
+        self._check_count(len(hashes), level * HEIGHT, start, end - start)
+        return hashes
+
+    @staticmethod
+    def _check_count(found: int, level: int, start: int, want: int) -> None:
+        if found != want:
             raise LedgerError(
-                f"the ledger's tree lacks hashes at level {stored} from {start}; run `liandong ledger verify`",
-                f"台账的树在第 {stored} 层 {start} 起缺少哈希；请运行 `liandong ledger verify`",
+                f"the ledger's tree lacks hashes at level {level} from {start}; run `liandong ledger verify`",
+                f"台账的树在第 {level} 层 {start} 起缺少哈希；请运行 `liandong ledger verify`",
             )
-        while len(hashes) > 1:
-            hashes = [node_hash(hashes[i], hashes[i + 1]) for i in range(0, len(hashes), 2)]
-        root: bytes = hashes[0]
-        return root
 
     def _meta(self, key: str) -> str:
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()

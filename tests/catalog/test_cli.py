@@ -186,3 +186,25 @@ def test_a_batch_that_a_crash_kept_out_of_the_ledger_is_recorded_at_the_next_sta
 
 def test_the_version_is_printed() -> None:
     assert liandong("--version").stdout.startswith("liandong, version 0.1.0")
+
+
+# -- a log whose key was lost goes on under a new name ----------
+
+
+def test_a_new_log_begins_with_the_last_checkpoint_of_the_one_whose_key_was_lost(tmp_path: Path) -> None:
+    old, new, note = tmp_path / "old", tmp_path / "new", tmp_path / "checkpoint"
+    county = ("--county", "示范县", "--county-en", "Shifan (invented)")
+    assert liandong("init", str(old), *county, "--origin", "ledger.example/shifan").returncode == 0
+    note.write_text(liandong("ledger", "checkpoint", "-i", str(old)).stdout, encoding="utf-8")
+    made = liandong("init", str(new), *county, "--origin", "ledger.example/shifan-2", "--continues", str(note))
+    assert made.returncode == 0, made.stderr
+    with Instance.open(new).ledger() as ledger:
+        first = ledger.entry(0)
+    assert (first["kind"], first["checkpoint"]) == ("log.continued", note.read_text(encoding="utf-8"))
+    assert liandong("ledger", "verify", "-i", str(new)).returncode == 0
+    for origin, file in (("ledger.example/shifan", note), ("ledger.example/x", old / "instance.yml")):
+        refused = liandong("init", str(tmp_path / "no"), *county, "--origin", origin, "--continues", str(file))
+        assert refused.returncode == 1 and "Traceback" not in refused.stderr
+        assert not (tmp_path / "no").exists(), "nothing half-made"
+    missing = liandong("init", str(tmp_path / "no"), *county, "--origin", "x.example/y", "--continues", str(new / "no"))
+    assert missing.returncode == 2 and "cannot be read" in missing.stderr

@@ -21,6 +21,9 @@ from catalog.routes import ROUTES, Access, match
         ("GET", "/work/penalties/12", "row", "work/penalties", "html"),
         ("GET", "/work/penalties/12.json", "row", "work/penalties", "json"),
         ("GET", "/log/receipt/0", "receipt", "receipt", "html"),
+        ("GET", "/log/tile/0/x001/x234/067.p/8", "tile", "tile", "html"),
+        ("HEAD", "/log/tile/1/000", "tile", "tile", "html"),
+        ("GET", "/log/tile/entries/000.p/17", "entries", "entries", "html"),
         ("POST", "/sign-in", "sign-in", "sign-in", "html"),
     ],
 )
@@ -58,6 +61,13 @@ def test_known_addresses_have_their_route(method: str, path: str, name: str, res
         ("GET", "/work/PENALTIES.json"),
         ("GET", "/work/penalties.JSON"),
         ("GET", "/log/receipt/007"),
+        ("GET", "/log/tile/0/0"),
+        ("GET", "/log/tile/00/000"),
+        ("GET", "/log/tile/0/entries/000"),
+        ("GET", "/log/tile/0/../entries/000"),
+        ("GET", "/log/tile/%65ntries/000"),
+        ("GET", "/log/tile/0/000.p/0"),
+        ("POST", "/log/tile/0/000"),
         ("GET", "/log/receipt/-1"),
         ("OPTIONS", "/"),
         ("PUT", "/sign-in"),
@@ -75,4 +85,4 @@ def test_any_path_matches_or_not_without_an_exception(path: str) -> None:
 
 def test_only_what_shows_nothing_of_the_catalog_is_public() -> None:
     public = {route.name for route in ROUTES if route.access is Access.PUBLIC}
-    assert public == {"static", "favicon", "sign-in", "language", "checkpoint", "vkey"}
+    assert public == {"static", "favicon", "sign-in", "language", "checkpoint", "vkey", "tile"}

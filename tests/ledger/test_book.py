@@ -7,6 +7,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from tests.ledger.support import (
     OPENED,
     ORIGIN,
     ROOT,
+    START,
     VKEY,
     append_some,
     attack,
@@ -58,7 +60,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def book(path: Path) -> Iterator[Ledger]:
-    with Ledger(path, KEY, now=clock(), random=random_source(b"more")) as opened:
+    with Ledger(path, KEY, now=clock(START + timedelta(hours=1)), random=random_source(b"more")) as opened:
         yield opened
 
 

@@ -23,6 +23,7 @@ from tests.ledger.support import (
     append_some,
     attack,
     chain,
+    checkpoint_wal,
     rewrite,
     rows,
     set_entry,
@@ -116,6 +117,7 @@ def test_a_newer_entry_is_exit_2_neither_good_nor_tampered(tmp_path: Path, chang
     with made.ledger() as book:
         append_some(book, 2)
     key = made._private_key()
+    made.head_path.unlink()  # the newer program would have kept it up
     objects = [json.loads(data) for _, data, _ in rows(made.ledger_path)]
     rewrite(made.ledger_path, chain([*objects[:1], {**objects[1], **change}]), type(SIGNER)(ORIGIN, key))
     en = failed(run("verify", "-i", made.path), 2, "entry 1", "too old for this log")
@@ -230,3 +232,97 @@ def test_a_number_that_is_none_is_a_usage_error(instance: Instance, seq: str) ->
 def test_nothing_is_proved_from_an_edited_ledger(instance: Instance) -> None:
     edit(instance)
     failed(run("prove", "2", "-i", instance.path), 1, "entry 2", "liandong ledger verify")
+
+
+# -- status, checkpoint, proofs ----------
+
+
+def test_the_status_says_what_the_ledger_is_now(instance: Instance) -> None:
+    root = verify_file(instance.ledger_path, instance.verifier_key()).root.hex()
+    result = run("status", "-i", instance.path)
+    assert (result.exit_code, result.stderr) == (0, "")
+    for part in (ORIGIN, "entries: 4", root, str(instance.verifier_key()), "cosigned: 无 none"):
+        assert part in result.stdout
+    found = json.loads(run("status", "-i", instance.path, "--json").stdout)
+    assert (found["size"], found["root"], found["cosigners"], found["rotations"]) == (4, root, [], 0)
+    failed(run("status", "-i", instance.path.parent / "none"), 2, "liandong init")
+
+
+def test_the_checkpoint_is_printed_byte_for_byte(instance: Instance) -> None:
+    with instance.ledger() as book:
+        note = book.checkpoint()
+    assert run("checkpoint", "-i", instance.path).stdout_bytes == note
+
+
+def test_a_proof_file_checks_offline_against_the_entrys_bytes(instance: Instance, tmp_path: Path) -> None:
+    file, entry, key = tmp_path / "3.tlog-proof", tmp_path / "3.entry", instance.verifier_key()
+    assert run("prove", 3, "-i", instance.path, "--proof-only", file).exit_code == 0
+    assert file.read_bytes().startswith(b"c2sp.org/tlog-proof@v1\nindex 3\n")
+    assert entry.read_bytes() == rows(instance.ledger_path)[3][1]
+    instance.ledger_path.unlink()
+    result = run("check-proof", file, "--entry", entry, "--vkey", key)
+    assert (result.exit_code, result.stderr) == (0, "") and "entry 3" in result.stdout
+    good = entry.read_bytes()
+    entry.write_bytes(good + b"\n")
+    failed(run("check-proof", file, "--entry", entry, "--vkey", key), 1, "root")
+    entry.write_bytes(good)
+    failed(run("check-proof", file, "--entry", entry, "--vkey", SIGNER.verifier), 1, "no trusted key")
+    failed(run("check-proof", entry, "--entry", entry, "--vkey", key), 1, "malformed")
+    failed(run("check-proof", tmp_path / "none", "--entry", entry, "--vkey", key), 1, "cannot be read")
+    failed(run("prove", 3, "-i", instance.path.parent / "none", "--proof-only", file), 2, "liandong init")
+
+
+def test_a_proof_is_not_written_where_it_cannot_be(instance: Instance, tmp_path: Path) -> None:
+    failed(run("prove", 3, "-i", instance.path, "--proof-only", tmp_path / "none" / "x"), 1, "cannot be written")
+
+
+# -- verify: what is new, in parts, against the kept head ----------
+
+
+def test_verify_keeps_how_far_it_came_and_next_reads_only_what_is_new(instance: Instance, tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    first = run("verify", "-i", instance.path, "--state", state)
+    assert first.exit_code == 0 and "只读" not in first.stdout
+    with instance.ledger() as book:
+        append_some(book, 3)
+    second = run("verify", "-i", instance.path, "--state", state)
+    assert second.exit_code == 0
+    assert "本次只读第 4 条起的新条目" in second.stdout and "from entry 4 on" in second.stdout
+    again = json.loads(run("verify", "-i", instance.path, "--state", state, "--json").stdout)
+    assert (again["size"], again["read_from"]) == (7, 7)
+
+
+def test_verify_refuses_a_state_of_another_log_or_a_damaged_one(instance: Instance, tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    run("verify", "-i", instance.path, "--state", state)
+    text = state.read_text(encoding="utf-8")
+    state.write_text(text.replace(ORIGIN, "other.example/log"), encoding="utf-8")
+    failed(run("verify", "-i", instance.path, "--state", state), 2, "of log 'other.example/log'")
+    state.write_text(text[:-10], encoding="utf-8")
+    failed(run("verify", "-i", instance.path, "--state", state), 2, "remove it and verify all")
+
+
+def test_verify_does_not_move_the_state_past_a_fault(instance: Instance, tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    run("verify", "-i", instance.path, "--state", state)
+    kept = state.read_bytes()
+    with instance.ledger() as book:
+        append_some(book, 3)
+    edit(instance, 5)
+    failed(run("verify", "-i", instance.path, "--state", state), 1, "entry 5")
+    assert state.read_bytes() == kept
+
+
+def test_verify_in_several_processes_says_the_same(instance: Instance) -> None:
+    one, two = (run("verify", "-i", instance.path, "--jobs", jobs) for jobs in (1, 2))
+    assert one.exit_code == two.exit_code == 0 and one.stdout == two.stdout
+
+
+def test_verify_tells_an_older_copy_by_the_kept_head(instance: Instance) -> None:
+    checkpoint_wal(instance.ledger_path)
+    older = instance.ledger_path.read_bytes()
+    with instance.ledger() as book:
+        append_some(book, 3)
+    instance.ledger_path.write_bytes(older)
+    error = failed(run("verify", "-i", instance.path), 1, "holds 4 entries", "records 7", "older copy")
+    assert str(instance.head_path) in error

@@ -27,6 +27,11 @@ TAKES: dict[str, tuple[Field, list[Any], list[Any]]] = {
         ["0" * 64, "0123456789abcdef" * 4],
         ["", "0" * 63, "0" * 65, "A" * 64, "0" * 64 + "\n", "０" * 64, 0, None],
     ),
+    "signature": (
+        entries.SIGNATURE,
+        ["0" * 128, "0123456789abcdef" * 8],
+        ["", "0" * 127, "0" * 129, "A" * 128, "0" * 128 + "\n", "０" * 128, 0, None],
+    ),
     "date": (
         entries.DATE,
         ["2026-11-23", "2028-02-29", "0001-01-01"],
@@ -83,7 +88,17 @@ def test_a_form_takes_what_it_says_and_nothing_else(name: str) -> None:
 
 def example(field: Field) -> Any:
     """A value that a field takes, tried from a small stock."""
-    stock: list[Any] = ["a", "2026-11-23", "0" * 64, 0, 200, ["a"], *field.want_en.removeprefix("one of ").split(", ")]
+    stock: list[Any] = [
+        "a",
+        "2026-11-23",
+        "0" * 64,
+        "0" * 128,
+        0,
+        200,
+        ["a"],
+        [0],
+        *field.want_en.removeprefix("one of ").split(", "),
+    ]
     return next(value for value in stock if field.accepts(value))
 
 

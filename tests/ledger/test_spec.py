@@ -479,6 +479,64 @@ def test_receipt_vectors() -> None:
 # -- the files ----------
 
 
+def test_tile_vectors() -> None:
+    found_in = vectors("tiles")
+
+    def address(level: int | str, index: int, width: int) -> str:
+        digits = f"{index:03d}"
+        digits = digits.zfill(-(-len(digits) // 3) * 3)
+        groups = [digits[start : start + 3] for start in range(0, len(digits), 3)]
+        path = "/".join([str(level), *(f"x{group}" for group in groups[:-1]), groups[-1]])
+        return path if width == 256 else f"{path}.p/{width}"
+
+    for case in found_in["valid"]:
+        assert address(case["level"], case["index"], case["width"]) == case["path"], "L18"
+    for case in found_in["sizes"]:
+        want = []
+        for level, nodes in ((0, case["size"]), (1, case["size"] // 256), ("entries", case["size"])):
+            widths = [256] * (nodes // 256) + ([nodes % 256] if nodes % 256 else [])
+            want += [address(level, index, width) for index, width in enumerate(widths)]
+        assert case["tiles"] == want, "L17, L20"
+    form = re.compile(
+        r"([0-7]|entries)/(?!x000)(x[0-9]{3}/)*[0-9]{3}(\.p/([1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?"
+    )
+    assert all(form.fullmatch(case["path"]) for case in found_in["valid"])
+    assert not any(form.fullmatch(case["path"]) for case in found_in["invalid"])
+
+
+def test_rotation_vectors() -> None:
+    found_in = vectors("rotations")
+    origin = found_in["origin"]
+
+    def vkey(public: bytes) -> str:
+        key_id = hashlib.sha256(origin.encode() + b"\n\1" + public).digest()[:4].hex()
+        return f"{origin}+{key_id}+{base64.b64encode(bytes([1]) + public).decode()}"
+
+    def keys_of(entries: list[str]) -> list[tuple[int, str]]:
+        found = [(0, found_in["trusted"])]
+        for text in entries:
+            entry = read_canonical(text.encode())
+            old, new = bytes.fromhex(entry["old_public_key"]), bytes.fromhex(entry["public_key"])
+            said = f"liandong/key-rotation/v1\n{origin}\n{vkey(old)}\n{vkey(new)}\n".encode()
+            try:
+                for key, signature in ((old, entry["old_signature"]), (new, entry["new_signature"])):
+                    Ed25519PublicKey.from_public_bytes(key).verify(bytes.fromhex(signature), said)
+            except InvalidSignature as error:
+                raise Refused("L24") from error
+            must(vkey(old) == found[-1][1], "L24")
+            found.append((entry["seq"] + 1, vkey(new)))
+        return found
+
+    keys = keys_of(found_in["entries"])
+    for case in found_in["keys"]:
+        assert [key for begins, key in keys if case["size"] >= begins][-1] == case["vkey"], "L25"
+    assert found_in["message"].splitlines()[2:] == [keys[0][1], keys[1][1]]
+    for case in found_in["invalid"]:
+        with pytest.raises(Refused):
+            keys_of(case["entries"])
+        assert case["want_error"] == "TamperError"
+
+
 def test_vectors_samples_and_tables_are_what_the_program_writes_now() -> None:
     stale = [path.name for path, text in make_vectors.outputs() if path.read_text(encoding="utf-8") != text]
     assert stale == [], "run python tools/make_vectors.py and look at what changed"

@@ -18,14 +18,17 @@ import pytest
 from ledger.errors import (
     CanonicalError,
     ConflictError,
+    EntryError,
     LedgerError,
     LedgerUnavailableError,
 )
 from ledger.log.canonical import MAX_ENTRY_BYTES
-from ledger.log.sequencer import Appended, Draft, Sequencer
+from ledger.log.sequencer import Appended, Draft, Expect, Sequencer
+from ledger.log.store import Store
 from ledger.log.verify import verify_file
 from tests.ledger.support import (
     ORIGIN,
+    SIGNER,
     START,
     VKEY,
     check_appended,
@@ -35,6 +38,7 @@ from tests.ledger.support import (
     draft,
     finish,
     make_log,
+    new_store,
     open_sequencer,
     rows,
 )
@@ -228,6 +232,91 @@ def test_the_same_key_twice_in_one_draft_is_one_key(log: Path, sequencer: Sequen
     check_appended(log, [done])
 
 
+# -- expect ----------
+
+
+def expecting(n: int, last: int | None, field: str = "kind", value: str = "test.noted") -> Draft:
+    return Draft({"kind": "test.noted", "v": 1, "n": n}, expect=Expect(field, value, last))
+
+
+def test_an_expected_newest_entry_must_be_the_newest(log: Path, sequencer: Sequencer) -> None:
+    done = [sequencer.append(expecting(1, 0)), sequencer.append(expecting(2, 1))]
+    for last in (None, 0, 1, 3, -1):
+        with pytest.raises(ConflictError, match="is entry 2") as caught:
+            sequencer.append(expecting(3, last))
+        assert "第 2 条" in caught.value.zh
+    check_appended(log, done)
+
+
+def test_none_is_expected_where_there_was_no_entry_yet(sequencer: Sequencer) -> None:
+    first = Draft({"kind": "test.opened", "v": 1}, expect=Expect("kind", "test.opened", None))
+    assert sequencer.append(first).seq == 1
+    with pytest.raises(ConflictError, match="is entry 1, expected was none"):
+        sequencer.append(first)
+
+
+def test_a_field_without_index_cannot_be_expected(log: Path, sequencer: Sequencer) -> None:
+    for field in ("n", "seq", "kind' OR 1 --", ""):
+        with pytest.raises(EntryError, match="not indexed"):
+            sequencer.append(expecting(1, 0, field))
+    with pytest.raises(CanonicalError):
+        sequencer.append(expecting(1, 0, value="\ud800"))
+    check_appended(log, [sequencer.append(draft())])
+
+
+def test_within_one_group_an_expectation_counts_what_stands_before_it(log: Path, sequencer: Sequencer) -> None:
+    async def work() -> list[Any]:
+        with sequencer._commit_lock:
+            tasks = [
+                asyncio.create_task(sequencer.append_async(expecting(n, last))) for n, last in [(1, 0), (2, 0), (3, 1)]
+            ]
+            await asyncio.sleep(0)
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    results = asyncio.run(work())
+    assert [type(result) for result in results] == [Appended, ConflictError, Appended]
+    check_appended(log, [results[0], results[2]])
+
+
+def test_an_expectation_is_met_by_one_thread_of_many(log: Path, sequencer: Sequencer) -> None:
+    won, lost = race(8, lambda number: sequencer.append(expecting(number, 0)))
+    assert (len(won), len(lost)) == (1, 7)
+    check_appended(log, won)
+
+
+EXPECTER = """
+import sys
+from pathlib import Path
+from ledger.errors import ConflictError
+from ledger.log.sequencer import Draft, Expect
+from tests.ledger.support import close, open_sequencer
+path, who = Path(sys.argv[1]), sys.argv[2]
+sequencer = open_sequencer(path)
+print("ready", flush=True)
+sys.stdin.readline()
+last = 0
+for n in range(40):
+    try:
+        last = sequencer.append(
+            Draft({"kind": "test.noted", "v": 1, "n": n, "who": who}, expect=Expect("kind", "test.noted", last))
+        ).seq
+        print("won", last)
+    except ConflictError as error:
+        last += 1
+        print("lost", last)
+close(sequencer)
+"""
+
+
+def test_each_expectation_is_met_by_one_process(log: Path) -> None:
+    children = [child(EXPECTER, log, who, stdin=-1) for who in range(2)]
+    outs = [out.splitlines() for out in start_together(children)]
+    won = sorted(int(line.split()[1]) for out in outs for line in out if line.startswith("won"))
+    size = verify_file(log, VKEY).size
+    assert won == list(range(1, size)), "each place after entry 0 was won once"
+    assert len(won) < 80, "and somebody lost"
+
+
 # -- one bad draft among good ones ----------
 
 BAD: dict[str, tuple[Draft, type[LedgerError]]] = {
@@ -282,7 +371,7 @@ def test_close_commits_what_is_queued_and_refuses_what_comes_later(log: Path) ->
     sequencer = open_sequencer(log)
     waiting = [sequencer._enqueue(draft(n)) for n in range(20)]
     close(sequencer)
-    check_appended(log, [item.result.result(timeout=0) for item in waiting])
+    check_appended(log, [item.result() for item in waiting])
     with pytest.raises(LedgerUnavailableError, match="closing"):
         sequencer.append(draft())
     with pytest.raises(LedgerUnavailableError, match="closing"):
@@ -352,8 +441,6 @@ def test_a_waiter_cancelled_in_the_queue_does_not_upset_the_others(log: Path, se
         with sequencer._commit_lock:
             tasks = [asyncio.create_task(sequencer.append_async(draft(n))) for n in range(10)]
             await asyncio.sleep(0)
-            for waiting in sequencer._queue[::2]:
-                assert not waiting.result.cancel()
             for task in tasks[::2]:
                 task.cancel()
         return await asyncio.gather(*tasks, return_exceptions=True)
@@ -389,6 +476,72 @@ def test_time_in_the_log_never_runs_back(log: Path) -> None:
     assert orjson.loads(later.append(draft()).entry)["t"] == times[0], "nor after a start with the clock set back"
     close(later)
     assert verify_file(log, VKEY).last_t == times[0]
+
+
+def fault(observed: str, expected: str) -> dict[str, Any]:
+    return {"kind": "test.fault", "v": 1, "what": "clock.back", "observed": observed, "expected": expected}
+
+
+def kinds_of(path: Path) -> list[str]:
+    return [orjson.loads(data)["kind"].removeprefix("test.") for _, data, _ in rows(path)]
+
+
+def with_clock(path: Path, seconds: list[float]) -> None:
+    """Append one entry at each of these seconds after START."""
+    times = iter(seconds)
+    store = Store.open(path) if path.exists() else new_store(path)
+    sequencer = Sequencer(store, SIGNER, lambda: START + timedelta(seconds=next(times)), clock_fault=fault)
+    for n in range(len(seconds)):
+        assert orjson.loads(sequencer.append(draft(n)).entry)["n"] == n
+    close(sequencer)
+    verify_file(path, VKEY)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "kinds"),
+    [
+        ([0, 60, 61], "noted noted noted"),
+        ([0, 60, 59.001, 59, 60], "noted noted noted noted noted"),
+        ([0, 60, 58.9, 61], "noted noted fault noted noted"),
+        ([0, 60, 10, 11, 12, 59, 61], "noted noted fault noted noted noted noted noted"),
+        ([0, 60, 10, 61, 20, 70], "noted noted fault noted noted fault noted noted"),
+    ],
+)  # fmt: skip
+def test_a_step_back_of_over_a_second_is_recorded_once_and_appends_go_on(
+    tmp_path: Path, seconds: list[float], kinds: str
+) -> None:
+    path = tmp_path / "ledger.db"
+    with_clock(path, seconds)
+    assert kinds_of(path) == kinds.split()
+    values = [orjson.loads(data) for _, data, _ in rows(path)]
+    assert [value["t"] for value in values] == sorted(value["t"] for value in values)
+    for value in values:
+        if value["kind"] == "test.fault":
+            assert value["observed"] < value["expected"] == value["t"]
+
+
+def test_a_clock_set_back_before_a_start_is_recorded_and_once_for_all_processes(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with_clock(path, [0, 600])
+    for _ in range(3):
+        with_clock(path, [30, 31])
+    assert kinds_of(path) == ["noted", "noted", "fault", *["noted"] * 6]
+    with_clock(path, [601])
+    with_clock(path, [40])
+    assert kinds_of(path)[9:] == ["noted", "fault", "noted"]
+
+
+def test_a_refused_draft_does_not_record_a_clock_set_back(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with_clock(path, [600])
+    store = Store.open(path)
+    sequencer = Sequencer(store, SIGNER, lambda: START, clock_fault=fault)
+    with pytest.raises(CanonicalError):
+        sequencer.append(draft(x=0.5))
+    assert kinds_of(path) == ["noted"]
+    sequencer.append(draft(1))
+    assert kinds_of(path) == ["noted", "fault", "noted"]
+    close(sequencer)
 
 
 def test_time_is_written_in_utc_to_the_millisecond(log: Path) -> None:

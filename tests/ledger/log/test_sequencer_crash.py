@@ -111,7 +111,7 @@ def work(path, out):
         group.append(sequencer._enqueue(draft(n)))
         sequencer._lead()
         for waiting in group:
-            done = waiting.result.result(timeout=0)
+            done = waiting.result()
             os.write(out, b"%d %s\\n" % (done.seq, done.hash.hex().encode()))
     close(sequencer)
 

@@ -1,0 +1,60 @@
+"""The background task that keeps a served ledger witnessed, where the instance has a ``witnesses.policy``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+from ledger import BilingualError, Instance, Ledger
+from ledger.witnessing import POLICY_FILE, Keeper, load_policy
+
+#: How often to look whether something is due; looking costs two reads.
+LOOK_SECONDS = 5.0
+
+
+def keeper_of(instance: Instance, ledger: Ledger) -> Keeper | None:
+    """The keeper of an instance that has a policy.
+
+    Raises:
+        BilingualError: the policy is malformed or does not name this ledger's key.
+    """
+    path = instance.path / POLICY_FILE
+    return Keeper(ledger, load_policy(path, ledger.verifier_key)) if path.exists() else None
+
+
+@contextlib.asynccontextmanager
+async def kept_witnessed(
+    keeper: Keeper | None, say: Callable[[str], None], look_seconds: float = LOOK_SECONDS
+) -> AsyncIterator[None]:
+    """While inside, ``keeper`` does what is due, in a thread of its own: no request ever waits for a witness.
+
+    Args:
+        say: told each new trouble, once, in both languages.
+    """
+    if keeper is None:
+        yield
+        return
+    stop = asyncio.Event()
+    task = asyncio.create_task(_keep(keeper, say, stop, look_seconds))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+
+
+async def _keep(keeper: Keeper, say: Callable[[str], None], stop: asyncio.Event, look_seconds: float) -> None:
+    said = ""
+    while not stop.is_set():
+        trouble = ""
+        try:
+            outcomes = await asyncio.to_thread(keeper.step)
+            trouble = "\n".join(f"{outcome.zh}\n{outcome.en}" for outcome in outcomes if outcome.en)
+        except BilingualError as error:
+            trouble = f"错误：{error.zh}\nError: {error.en}"
+        if trouble and trouble != said:
+            say(trouble)
+            said = trouble
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), look_seconds)

@@ -1,0 +1,1 @@
+"""Verdicts over entries. Time bounds for now; what is judged by them comes later."""
