@@ -11,11 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from catalog import signatures
 from catalog.errors import AuthenticationError
+from catalog.cookies import session_cookie
 from catalog.http import cookies
 from catalog.identity import Actor
 from catalog.service import Service
-
-SESSION_COOKIE = "liandong_session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ def authenticate(
     """The credentials of a request; None for an anonymous one.
 
     Args:
-        target: path and query string as sent.
+        target: path and query string as sent, prefix included.
         fields: header fields by lower-case name.
 
     Raises:
@@ -77,7 +76,7 @@ def authenticate(
                 "Authorization 头应为“Bearer 令牌”的形式",
             )
         return Credentials(service.identity.actor_of_token(token.strip()), body_sha256=body_sha256)
-    session = cookies(fields.get("cookie", "")).get(SESSION_COOKIE, "")
+    session = cookies(fields.get("cookie", "")).get(session_cookie(service.address), "")
     if session:
         actor = service.identity.actor_of_session(session)
         if actor is not None:
@@ -94,7 +93,7 @@ def _by_signature(service: Service, method: str, target: str, fields: Mapping[st
         return key
 
     # The public address comes from the instance's settings: a forwarded header could be anybody's.
-    url = service.instance.settings.public_url + target
+    url = service.address.url(target)
     verified = signatures.verify(signatures.Message(method, url, dict(fields)), body, find_key)
     return Credentials(
         actors[-1],

@@ -68,16 +68,22 @@ class Gate:
         self._app = app
         self._datasette = datasette
         self._service = service
+        self._address = service.address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or self._datasette.in_client():
             await self._app(scope, receive, send)
             return
         started_ns = time.perf_counter_ns()
+        refused = None
+        try:
+            scope = self._address.placed(scope)
+        except RequestError as error:
+            refused = error
         request = _Request(scope, started_ns)
         i18n.language.set(i18n.negotiate(request.cookies.get(i18n.COOKIE), request.fields.get("accept-language", "")))
         try:
-            answer = await self._answer(request, receive)
+            answer = await self._answer(request, receive) if refused is None else self._misplaced(request, refused)
         except RequestError as error:
             answer = await self._error(request, error)
         except BilingualError as error:  # the ledger or the register: no data leaves, whatever it was
@@ -86,6 +92,12 @@ class Gate:
             answer.set_header(name, value)
         await answer.send(send, with_body=request.method != "HEAD")
 
+    def _misplaced(self, request: _Request, refused: RequestError) -> Answer:
+        """A path that does not lie below the prefix: the prefix itself leads to the home page."""
+        if request.path != self._address.prefix:
+            raise refused
+        return Answer(308, [(b"location", self._address.base_url.encode()), (b"cache-control", b"no-store")])
+
     async def _answer(self, request: _Request, receive: Receive) -> Answer:
         found = request.match
         form = found is not None and found.route.access in (Access.PUBLIC, Access.SIGNED_IN)
@@ -93,7 +105,7 @@ class Gate:
         public = found is not None and found.route.access is Access.PUBLIC
         credentials = None
         try:
-            credentials = authenticate(self._service, request.method, request.target, request.fields, body)
+            credentials = authenticate(self._service, request.method, request.whole_target, request.fields, body)
         except AuthenticationError:
             if not public:
                 raise
@@ -140,7 +152,7 @@ class Gate:
         """
         kind, fields = self._entry(found, credentials, answer)
         particulars = credentials.particulars()
-        particulars["query"] = f"{request.method} {request.target}"
+        particulars["query"] = f"{request.method} {request.whole_target}"
         if kind in ("query.served", "audit.read"):
             particulars["answer_sha256"] = hashlib.sha256(answer.body).hexdigest()
         fields["elapsed_us"] = (time.perf_counter_ns() - request.started_ns) // 1000
@@ -220,7 +232,7 @@ class Gate:
 
 
 class _Request:
-    """What the gate reads of a request, once."""
+    """What the gate reads of a request, once; ``path`` and ``target`` lie below the public prefix."""
 
     def __init__(self, scope: Scope, started_ns: int) -> None:
         self.started_ns = started_ns
@@ -230,6 +242,8 @@ class _Request:
         query = scope.get("query_string", b"").decode("latin-1")
         self.query = query
         self.target = f"{self.path}?{query}" if query else self.path
+        #: As it was sent, prefix included.
+        self.whole_target = scope.get("root_path", "") + self.target
         self.fields = header_fields(scope["headers"])
         self.cookies = cookies(self.fields.get("cookie", ""))
         self.match = match(self.method, self.path)

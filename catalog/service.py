@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from catalog.address import PublicAddress
 from catalog.identity import Actor, Identity
 from catalog.permissions import Decision, decide
 from ledger import Instance, Ledger
@@ -33,6 +34,11 @@ class Service:
             BilingualError: what is missing or damaged.
         """
         return cls(instance, instance.ledger(), Identity(instance.identity_path))
+
+    @property
+    def address(self) -> PublicAddress:
+        """Where clients reach the service. Raises :class:`UsageError` where that cannot be served."""
+        return PublicAddress.of(self.instance.settings.public_url)
 
     def close(self) -> None:
         self.ledger.close()
