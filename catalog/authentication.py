@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from catalog import signatures
-from catalog.errors import AuthenticationError
+from catalog.algorithms import PublicKey
 from catalog.cookies import session_cookie
+from catalog.errors import AuthenticationError
 from catalog.http import cookies
 from catalog.identity import Actor
 from catalog.service import Service
@@ -38,7 +37,11 @@ class Credentials:
         return f"nonce:{self.keyid}:{self.nonce}"
 
     def particulars(self) -> dict[str, Any]:
-        """What goes into the entry as commitments, so that the agency cannot deny and nobody else can read it."""
+        """What goes into the entry as commitments, so that the agency cannot deny and nobody else can read it.
+
+        Of a signed request: the exact bytes that were signed (RFC 9421 §2.5) and the signature in base64, from which
+        and the public key alone `liandong check-signature` shows that this agency asked this.
+        """
         values = {
             "officer": self.actor.officer,
             "signature_base": self.signature_base,
@@ -87,14 +90,14 @@ def authenticate(
 def _by_signature(service: Service, method: str, target: str, fields: Mapping[str, str], body: bytes) -> Credentials:
     actors: list[Actor] = []
 
-    def find_key(keyid: str) -> Ed25519PublicKey:
+    def find_key(keyid: str) -> PublicKey:
         key, actor = service.identity.public_key(keyid)
         actors.append(actor)
         return key
 
     # The public address comes from the instance's settings: a forwarded header could be anybody's.
     url = service.address.url(target)
-    verified = signatures.verify(signatures.Message(method, url, dict(fields)), body, find_key)
+    verified = signatures.verify(signatures.Message(method, url, dict(fields)), body, find_key, service.now())
     return Credentials(
         actors[-1],
         nonce=verified.nonce,

@@ -1,6 +1,6 @@
 """Our cookies: their names, and attributes by the public address.
 
-Source: RFC 6265bis §4.1.3: a ``__Host-`` cookie is taken by browsers only over TLS, for the whole host and from no other
+Source: RFC 6265bis §4.1.3: browsers take a ``__Host-`` cookie only over TLS, for the whole host and from no other
 host; below a path only ``__Secure-`` is possible.
 """
 

@@ -19,9 +19,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from catalog.algorithms import PublicKey, algorithm_of, key_id, public_key_of_raw, raw_public_key
 from catalog.errors import AuthenticationError, RequestError, UsageError
 from ledger import Ledger
 
@@ -178,13 +178,19 @@ class Identity:
             {**officer, "password": hash_password(password, secrets.token_bytes(16))},
         )
 
-    def add_key(self, ledger: Ledger, agency: str, system: str, public_key: Ed25519PublicKey, days: int) -> str:
+    def add_key(self, ledger: Ledger, agency: str, system: str, public_key: PublicKey, days: int) -> str:
         """Register a system's public key; return its key id."""
-        raw = public_key.public_bytes_raw()
+        raw = raw_public_key(public_key)
         keyid = key_id(public_key)
         ledger.append(
             "agency.key_added",
-            {"agency": agency, "system": system, "keyid": keyid, "algorithm": "ed25519", "public_key": raw.hex()},
+            {
+                "agency": agency,
+                "system": system,
+                "keyid": keyid,
+                "algorithm": algorithm_of(public_key),
+                "public_key": raw.hex(),
+            },
         )
         self._write(
             "INSERT INTO keys VALUES (?, ?, ?, ?, ?, NULL)",
@@ -249,7 +255,7 @@ class Identity:
         self._check_valid(row, "token", "令牌")
         return Actor(row["agency"], row["name_zh"], row["name_en"], row["role"], "token")
 
-    def public_key(self, keyid: str) -> tuple[Ed25519PublicKey, Actor]:
+    def public_key(self, keyid: str) -> tuple[PublicKey, Actor]:
         """The key of ``keyid`` and the system that holds it.
 
         Raises:
@@ -266,7 +272,7 @@ class Identity:
             )
         self._check_valid(row, "key", "密钥")
         actor = Actor(row["agency"], row["name_zh"], row["name_en"], row["role"], "signature", keyid=keyid)
-        return Ed25519PublicKey.from_public_bytes(row["public_key"]), actor
+        return public_key_of_raw(row["public_key"]), actor
 
     def use_nonce(self, keyid: str, nonce: str, keep: timedelta) -> None:
         """Remember a nonce of a request that leaves no entry in the ledger.
@@ -388,11 +394,6 @@ class Identity:
                     f"the register cannot be read or written now ({error}); free disk space or end what locks it",
                     f"身份库目前无法读写（{error}）；请腾出磁盘空间或结束占用它的程序",
                 ) from error
-
-
-def key_id(public_key: Ed25519PublicKey) -> str:
-    """The id by which a key is named in requests and entries: ``ed25519:`` and 32 hex digits of its SHA-256."""
-    return "ed25519:" + hashlib.sha256(public_key.public_bytes_raw()).hexdigest()[:32]
 
 
 def hash_password(password: str, salt: bytes) -> str:

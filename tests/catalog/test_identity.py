@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from catalog.algorithms import key_id
 from catalog.errors import AuthenticationError, UsageError
-from catalog.identity import Grant, Identity, check_password, hash_password, key_id
+from catalog.identity import Grant, Identity, check_password, hash_password
 from ledger import Instance, Ledger, Settings
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from catalog.identity import Identity, key_id
+from catalog.identity import Identity
 from catalog.signatures import Message, sign
 from ledger import Instance, LedgerUnavailableError
 from ledger.log.note import open_checkpoint
@@ -110,7 +111,7 @@ async def test_a_supervising_offices_system_reads_entries_by_signature_once(app:
     key = Ed25519PrivateKey.generate()
     app.service.identity.add_key(app.service.ledger, SUPERVISOR, "mirror", key.public_key(), 30)
     message = Message("GET", "http://catalog.test/log/tile/entries/000", {"accept": "*/*"})
-    sign(message, b"", key, key_id(key.public_key()), "a-nonce-of-this-test")
+    sign(message, b"", key, "a-nonce-of-this-test", created=datetime.now(UTC))
     given = await app.client.get("/log/tile/entries/000", headers=dict(message.headers))
     assert given.status_code == 200 and len(decode_bundle(given.content, Tile(None, 0))) == 256
     assert app.entries()[-1]["auth"] == "signature"
