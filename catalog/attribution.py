@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from catalog.algorithms import PublicKey, SignatureMismatchError, algorithm_of, check_signature, key_id
+from catalog.algorithms import SignatureMismatchError, check_signature
 from catalog.errors import CatalogError
+from catalog.identity.key_statement import PublicKey, algorithm_of, key_id
 from ledger import EntryError, Receipt
 from ledger.entries import check_entry
 from ledger.log import canonical, commitment

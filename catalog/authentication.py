@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog import signatures
-from catalog.algorithms import PublicKey
 from catalog.cookies import session_cookie
 from catalog.errors import AuthenticationError
 from catalog.http import cookies
-from catalog.identity import Actor
+from catalog.identity import keys, officers, tokens
+from catalog.identity.actor import Actor
+from catalog.identity.key_statement import PublicKey
 from catalog.service import Service
 
 
@@ -78,10 +79,10 @@ def authenticate(
                 "the Authorization header is not of the form “Bearer TOKEN”",
                 "Authorization 头应为“Bearer 令牌”的形式",
             )
-        return Credentials(service.identity.actor_of_token(token.strip()), body_sha256=body_sha256)
+        return Credentials(tokens.actor_of(service.register, token.strip()), body_sha256=body_sha256)
     session = cookies(fields.get("cookie", "")).get(session_cookie(service.address), "")
     if session:
-        actor = service.identity.actor_of_session(session)
+        actor = officers.actor_of_session(service.register, session)
         if actor is not None:
             return Credentials(actor, session=session)
     return None
@@ -91,9 +92,9 @@ def _by_signature(service: Service, method: str, target: str, fields: Mapping[st
     actors: list[Actor] = []
 
     def find_key(keyid: str) -> PublicKey:
-        key, actor = service.identity.public_key(keyid)
-        actors.append(actor)
-        return key
+        found = keys.find(service.register, keyid)
+        actors.append(found.actor)
+        return found.key
 
     # The public address comes from the instance's settings: a forwarded header could be anybody's.
     url = service.address.url(target)

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from catalog.algorithms import PrivateKey, key_id, load_private_key
+from catalog.algorithms import load_private_key
 from catalog.errors import CatalogError, UsageError
+from catalog.identity.key_statement import PrivateKey, key_id
 from catalog.signatures import Message, sign
 from ledger import Receipt
 from ledger.instance import check_private, write_private

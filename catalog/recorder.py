@@ -32,7 +32,8 @@ from catalog.http import (
     read_body,
     replay_body,
 )
-from catalog.identity import replayed
+from catalog.identity import nonces
+from catalog.identity.nonces import replayed
 from catalog.routes import Access, Match, match
 from catalog.service import Service
 from catalog.signatures import MAX_AGE, MAX_SKEW
@@ -150,7 +151,7 @@ class Gate:
         """Use up the nonce of a signed request that leaves no entry; raises :class:`AuthenticationError` if it was."""
         if credentials.nonce:
             keep = MAX_AGE + 2 * MAX_SKEW
-            await asyncio.to_thread(self._service.identity.use_nonce, credentials.keyid, credentials.nonce, keep)
+            await asyncio.to_thread(nonces.use, self._service.register, credentials.keyid, credentials.nonce, keep)
 
     async def _repeat(self, credentials: Credentials, seq: int) -> Answer:
         await self._use_nonce(credentials)

@@ -25,8 +25,9 @@ from http_message_signatures import (
 )
 
 from catalog import algorithms
-from catalog.algorithms import ED25519, P256, PrivateKey, PublicKey, SignatureMismatchError, algorithm_of, key_id
+from catalog.algorithms import SignatureMismatchError
 from catalog.errors import AuthenticationError
+from catalog.identity.key_statement import ECDSA_P256, ED25519, PrivateKey, PublicKey, algorithm_of, key_id
 
 #: How old a signed request may be, and how far a client's clock may be off, either way.
 MAX_AGE = timedelta(minutes=5)
@@ -175,10 +176,10 @@ class _Ed25519(_Algorithm):
 
 
 class _P256(_Algorithm):
-    algorithm_id = P256
+    algorithm_id = ECDSA_P256
 
 
-_ALGORITHMS: dict[str, type[_Algorithm]] = {ED25519: _Ed25519, P256: _P256}
+_ALGORITHMS: dict[str, type[_Algorithm]] = {ED25519: _Ed25519, ECDSA_P256: _P256}
 
 
 class _Key(HTTPSignatureKeyResolver):
