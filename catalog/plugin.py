@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -19,6 +20,7 @@ from datasette.utils import StartupError
 from datasette.utils.asgi import Request
 
 from catalog import i18n, listing, pages
+from catalog.address import PublicAddress
 from catalog.authentication import Credentials
 from catalog.errors import UsageError
 from catalog.excel import mark_csv_downloads
@@ -56,8 +58,14 @@ def build(service: Service) -> Datasette:
     )
     for database in datasette.databases.values():
         _keep_queries_out_of_the_log(database)
+    datasette.absolute_url = partial(_absolute_url, service.address)
     _services[datasette] = service
     return datasette
+
+
+def _absolute_url(address: PublicAddress, request: Request, path: str) -> str:
+    """For Datasette's own, which takes scheme and host of the request and, for some facets, forgets ``base_url``."""
+    return address.url(path if path.startswith(address.base_url) else address.prefix + path)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
