@@ -20,6 +20,7 @@ from datasette.utils.asgi import Request
 
 from catalog import i18n, listing, pages
 from catalog.authentication import Credentials
+from catalog.databases import CategoryDatabase, read_without_a_thread
 from catalog.errors import UsageError
 from catalog.excel import mark_csv_downloads
 from catalog.http import App
@@ -53,8 +54,10 @@ def build(service: Service) -> Datasette:
         secret=service.instance.session_secret().hex(),
         default_deny=True,
     )
-    for database in datasette.databases.values():
-        _keep_queries_out_of_the_log(database)
+    for category in CATEGORIES:
+        datasette.remove_database(category)
+        datasette.add_database(CategoryDatabase(datasette, service.instance.database_path(category)), name=category)
+    read_without_a_thread(datasette.get_internal_database())
     _services[datasette] = service
     return datasette
 
@@ -72,16 +75,6 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             f"{path} is not a table of settings; restore it from a backup", f"{path} 不是配置表；请从备份恢复"
         )
     return value
-
-
-def _keep_queries_out_of_the_log(database: Any) -> None:
-    """Datasette prints a failing statement with its parameters: with what was searched for, that is."""
-    execute = database.execute
-
-    async def quiet(*args: Any, **kwargs: Any) -> Any:
-        return await execute(*args, **{**kwargs, "log_sql_errors": False})
-
-    database.execute = quiet
 
 
 def service_of(datasette: Datasette) -> Service | None:
