@@ -29,11 +29,13 @@ from catalog.http import App
 from catalog.recorder import Gate
 from catalog.rule_table import RuleTable
 from catalog.service import Service
+from catalog.serving.metrics import Metrics
+from catalog.serving.pages import Health
+from catalog.serving.watch import Nobody, Watch
 from ledger import CATEGORIES, BilingualError
 
 if TYPE_CHECKING:
     from datasette.app import Datasette
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class _Guarded:
 
     service: Service
     rules: RuleTable
+    watch: Watch
+    health: Health
 
 
 _guarded: WeakKeyDictionary[Datasette, _Guarded] = WeakKeyDictionary()
@@ -54,8 +58,13 @@ _CATEGORY_RULES = " UNION ALL ".join(
 )
 
 
-def build(service: Service) -> Datasette:
-    """A Datasette over the six databases of ``service``'s instance, guarded by our gate."""
+def build(service: Service, watch: Watch | None = None, metrics: Metrics | None = None) -> Datasette:
+    """A Datasette over the six databases of ``service``'s instance, guarded by our gate.
+
+    Args:
+        watch: told of each request.
+        metrics: what ``/metrics`` shows; None where nobody counts.
+    """
     # Not at import time: see the package's docstring.
     from datasette import handle_exception as datasettes_own
     from datasette.app import Datasette
@@ -75,7 +84,8 @@ def build(service: Service) -> Datasette:
         datasette.remove_database(category)
         datasette.add_database(CategoryDatabase(datasette, service.instance.database_path(category)), name=category)
     read_without_a_thread(datasette.get_internal_database())
-    _guarded[datasette] = _Guarded(service, RuleTable(datasette, service))
+    rules, health = RuleTable(datasette, service), Health(service, metrics)
+    _guarded[datasette] = _Guarded(service, rules, watch or Nobody(), health)
     return datasette
 
 
@@ -122,10 +132,10 @@ def startup(datasette: Datasette) -> None:
 
 @hookimpl(trylast=True)  # trylast makes it the outermost wrapper
 def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
-    service = service_of(datasette)
+    guarded = _guarded.get(datasette)
 
     def wrap(app: App) -> App:
-        return app if service is None else Gate(mark_csv_downloads(app), datasette, service)
+        return app if guarded is None else Gate(mark_csv_downloads(app), datasette, guarded.service, guarded.watch)
 
     return wrap
 
@@ -158,9 +168,10 @@ def permission_resources_sql(
 
 @hookimpl
 def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
-    service = service_of(datasette)
-    if service is None:
+    guarded = _guarded.get(datasette)
+    if guarded is None:
         return []
+    service, health = guarded.service, guarded.health
 
     def bind(page: Callable[..., Any]) -> Callable[..., Any]:
         async def view(request: Request) -> Response:
@@ -179,6 +190,9 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         (r"^/language$", bind(pages.set_language)),
         (r"^/queries$", bind(pages.my_queries)),
         (r"^/ledger$", bind(pages.whole_ledger)),
+        (r"^/healthz$", bind(health.healthz)),
+        (r"^/readyz$", bind(health.readyz)),
+        (r"^/metrics$", bind(health.metrics)),
         (r"^/log/checkpoint$", bind(pages.checkpoint)),
         (r"^/log/vkey$", bind(pages.verifier_key)),
         (r"^/log/tile/(?P<tile>[0-9]/.+)$", bind(pages.hash_tile)),

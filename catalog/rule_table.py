@@ -1,4 +1,4 @@
-"""Who may see which table, as rows in Datasette's internal database: written when the register changes, read by its SQL.
+"""Who may see which table, as rows in Datasette's internal database, written when the register changes.
 
 Datasette asks its permission plugins for SQL at each check. Rules handed over inside the statement would be written
 out and parsed again each time, a county's whole catalogue for one table; here the statement names a set of rows by
