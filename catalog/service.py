@@ -52,7 +52,10 @@ class Service:
     def decisions(self, agency: str, role: str) -> list[tuple[dict[str, str], Decision]]:
         """Each published table with the decision for ``agency`` today."""
         held = grants.grants_to(self.register, agency, self.register.today())
-        return [(resource, decide(role, agency, resource, held)) for resource in grants.resources(self.register)]
+        suspended = grants.suspensions_of(self.register, agency)
+        return [
+            (resource, decide(role, agency, resource, held, suspended)) for resource in grants.resources(self.register)
+        ]
 
     def decision(self, actor: Actor, resource: str) -> Decision | None:
         """The decision for one resource ``database/table``; None where nothing of that name is published."""
@@ -64,6 +67,6 @@ class Service:
     def view_table_rules(self, actor: dict[str, Any]) -> list[list[Any]]:
         """Rows ``[database, table, allow, reason]`` for Datasette's permission system."""
         return [
-            [resource["database"], resource["table_name"], int(decision.allowed), decision.reason_en]
+            [resource["database"], resource["table_name"], int(decision.opens_table), decision.reason_en]
             for resource, decision in self.decisions(actor["agency"], actor["role"])
         ]
