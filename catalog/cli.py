@@ -18,6 +18,7 @@ from ingest.cli import ingest
 from ledger import Instance, NoteError, Settings
 from ledger.cli import bilingual_errors, instance_option, ledger
 from ledger.cli_common import parse_vkey
+from ledger.cli_restore import restore_command
 from ledger.log.note import check_name
 from ledger.witness_cli import witness
 
@@ -36,6 +37,7 @@ def main() -> None:
 main.add_command(ledger)
 main.add_command(ingest)
 main.add_command(witness)
+main.add_command(restore_command)
 
 
 @main.command()

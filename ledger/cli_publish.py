@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,24 +11,20 @@ from typing import Any
 
 import click
 
-from ledger import entries, rotation
+from ledger import entries
 from ledger.cli_common import bilingual_errors, instance_option, parse_vkey
-from ledger.errors import EntryError, NoteError
+from ledger.errors import EntryError
 from ledger.instance import Instance
 from ledger.log.cosignature import CosignerKey
-from ledger.log.keychain import KeyChain
-from ledger.log.note import Checkpoint, Note, TlogProof, VerifierKey
+from ledger.log.note import Note, TlogProof
 from ledger.log.store import Store
-from ledger.log.tiles import bundles_of, decode_bundle, tiles_of
+from ledger.log.tiles import bundles_of, tiles_of
 from ledger.log.verify_tiles import (
-    MAX_BUNDLE_BYTES,
     MAX_CHECKPOINT_BYTES,
-    DirectorySource,
-    HttpSource,
-    Source,
     TilesVerdict,
     verify_tiles,
 )
+from ledger.published import keys_of, open_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +169,8 @@ def verify_published(source: str, vkey: str, token: str, witness_keys: tuple[str
     """
     trusted = parse_vkey(vkey)
     witnesses = [CosignerKey.parse(text) for text in witness_keys]
-    with _open(source, token) as (opened, with_entries):
-        keys = _keys(opened, trusted, with_entries)
+    with open_source(source, token) as (opened, with_entries):
+        keys = keys_of(opened, trusted, with_entries)
         size = keys.open(opened.read("checkpoint", MAX_CHECKPOINT_BYTES)).size
         with click.progressbar(
             length=size, label="核验 verify", file=sys.stderr, hidden=not sys.stderr.isatty()
@@ -189,35 +183,6 @@ def verify_published(source: str, vkey: str, token: str, witness_keys: tuple[str
                 witnesses=witnesses,
                 progress=bar.update,
             )
-
-
-@contextmanager
-def _open(source: str, token: str) -> Iterator[tuple[Source, bool]]:
-    if source.startswith(("http://", "https://")):
-        with HttpSource(source, token) as opened:
-            yield opened, bool(token)
-    else:
-        path = Path(source)
-        yield DirectorySource(path), (path / "tile" / "entries").is_dir()
-
-
-def _keys(source: Source, trusted: VerifierKey, with_entries: bool) -> KeyChain:
-    """The trusted key; where it is not the one that signs now, what the entries derive from it."""
-    note = source.read("checkpoint", MAX_CHECKPOINT_BYTES)
-    keys = KeyChain(trusted)
-    try:
-        keys.open(note)
-    except NoteError:
-        if not with_entries:
-            raise
-        size = Checkpoint.parse_text(Note.parse(note).text).size
-        return rotation.chain(trusted, _entries(source, size))
-    return keys
-
-
-def _entries(source: Source, size: int) -> Iterator[bytes]:
-    for bundle in bundles_of(size):
-        yield from decode_bundle(source.read(f"tile/{bundle.path}", MAX_BUNDLE_BYTES), bundle)
 
 
 def describe(verdict: TilesVerdict) -> str:
