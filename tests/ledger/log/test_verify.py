@@ -177,10 +177,10 @@ def test_an_exchanged_index_is_found(book: Path) -> None:
     verify_indexes(book)
     with Attacker(book) as db:
         db.execute("PRAGMA writable_schema = ON")
-        db.execute(
-            "UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema WHERE name = 'entries_resource') "
-            "WHERE name = 'entries_kind'"
-        )
+        names = ("entries_kind", "entries_requester")
+        pages = [db.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (n,)).fetchone()[0] for n in names]
+        for name, page in zip(names, reversed(pages), strict=True):
+            db.execute("UPDATE sqlite_schema SET rootpage = ? WHERE name = ?", (page, name))
     verify_file(book, VKEY)  # no proof rests on it
     with pytest.raises(TamperError, match="index"):
         verify_indexes(book)
