@@ -25,9 +25,22 @@ def batch(name: str) -> str:
     return f"batch:{name}"
 
 
+#: The kinds whose key is the kind and one field that names what it is about.
+_NAMED_BY = {
+    "agency.key_added": "keyid",
+    "agency.key_revoked": "keyid",
+    "agency.token_revoked": "token",
+    "grant.given": "grant",
+    "grant.revoked": "grant",
+}
+
+
 def keys_of(entry: Mapping[str, Any]) -> tuple[str, ...]:
     """The keys that ``entry``, decoded and checked against its schema, used; () where it used none that it shows."""
-    match entry["kind"]:
+    kind = entry["kind"]
+    if kind in _NAMED_BY:
+        return (f"{kind}:{entry[_NAMED_BY[kind]]}",)
+    match kind:
         case "checkpoint.anchored":
             return (anchor(entry["size"]),)
         case "particulars.erased":
