@@ -19,6 +19,7 @@ from catalog.setup import built_beside, create_instance
 from ingest.cli import ingest
 from ledger import Instance, NoteError, Settings
 from ledger.cli import bilingual_errors, instance_option, ledger
+from ledger.cli_restore import restore_command
 from ledger.log.note import check_name
 from ledger.witness_cli import witness
 
@@ -39,6 +40,7 @@ main.add_command(ingest)
 main.add_command(witness)
 main.add_command(query)
 main.add_command(check_signature)
+main.add_command(restore_command)
 
 
 @main.command()
