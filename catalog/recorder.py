@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
@@ -34,10 +35,12 @@ from catalog.http import (
 )
 from catalog.identity import nonces
 from catalog.identity.nonces import replayed
-from catalog.routes import Access, Match, match
+from catalog.routes import METHODS, Access, Match, match
 from catalog.service import Service
-from catalog.signatures import MAX_AGE, MAX_SKEW
-from ledger import BilingualError, ConflictError, LedgerUnavailableError
+from catalog.serving import tracing
+from catalog.serving.watch import Seen, Watch
+from catalog.signatures import MAX_AGE, MAX_SKEW, is_signed
+from ledger import Appended, BilingualError, ConflictError, LedgerUnavailableError
 
 #: No inline script or style, nothing from elsewhere: these networks are closed, and data must not leak by a URL.
 CONTENT_SECURITY_POLICY = (
@@ -53,6 +56,8 @@ _SECURITY_HEADERS = {
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
 }
+#: Whose offices see the figures of the service.
+_OPERATING_ROLES = frozenset({"supervisor", "operator"})
 #: JSON larger than this is not parsed again to count its rows.
 _COUNT_ROWS_BELOW_BYTES = 4 * 1024 * 1024
 _REFUSED_ARGUMENTS = frozenset({"_through", "_where", "_m2m", "_trace", "_context"})
@@ -63,13 +68,15 @@ class Gate:
 
     Args:
         app: Datasette's own application.
+        watch: told of each request, for metrics and the access log.
     """
 
-    def __init__(self, app: App, datasette: Datasette, service: Service) -> None:
+    def __init__(self, app: App, datasette: Datasette, service: Service, watch: Watch) -> None:
         self._app = app
         self._datasette = datasette
         self._service = service
         self._address = service.address
+        self._watch = watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or self._datasette.in_client():
@@ -89,9 +96,11 @@ class Gate:
             answer = await self._error(request, error)
         except BilingualError as error:  # the ledger or the register: no data leaves, whatever it was
             answer = await self._error(request, RequestError(503, error.en, error.zh))
-        for name, value in _SECURITY_HEADERS.items():
-            answer.set_header(name, value)
-        await answer.send(send, with_body=request.method != "HEAD")
+        answer.set_headers(_SECURITY_HEADERS)
+        try:
+            await answer.send(send, with_body=request.method != "HEAD")
+        finally:
+            self._watch.seen(request.seen(answer))
 
     def _misplaced(self, request: _Request, refused: RequestError) -> Answer:
         """A path that does not lie below the prefix: the prefix itself leads to the home page."""
@@ -108,6 +117,7 @@ class Gate:
         try:
             credentials = authenticate(self._service, request.method, request.whole_target, request.fields, body)
         except AuthenticationError:
+            self._watch.refused_credentials(_kind_of(request.fields))
             if not public:
                 raise
         inner = replay_body(body, receive)
@@ -122,15 +132,11 @@ class Gate:
                 "there is nothing at this address; start from the home page",
                 "此地址没有内容；请从首页进入",
             )
-        if found.route.access is Access.SIGNED_IN:
+        if found.route.access in (Access.SIGNED_IN, Access.OPERATION):
+            _check_role(found, credentials)
             await self._use_nonce(credentials)
             return await collect(self._app, scope, inner)
-        if found.route.access is Access.AUDIT and credentials.actor.role != "supervisor":
-            raise RequestError(
-                403,
-                "only the supervising offices read the whole ledger; your own entries are under “Our queries”",
-                "只有监督机构可以查阅全部台账；本单位的记录见“本单位的查询”",
-            )
+        _check_role(found, credentials)
         if credentials.nonce and self._service.ledger.used(credentials.once_key) is not None:
             raise replayed()
         refuse_arguments(request.query)
@@ -184,11 +190,33 @@ class Gate:
         if claim is not None and answer.status < 400:
             once += claim.once
         try:
-            done = await self._service.ledger.append_async(kind, fields, particulars=particulars, once=once)
+            done = await self._append(request, kind, fields, particulars, once)
         except ConflictError as error:
             if claim is not None and (first := claim.first()) is not None:
                 return await self._repeat(credentials, first)
+            self._watch.refused_credentials("signature")
             raise replayed() from error
+        answer.set_headers(
+            {
+                "ledger-entry": str(done.seq),
+                "ledger-receipt": self._receipt_path(done.seq),
+                "cache-control": "private, no-store",
+            }
+        )
+        return answer
+
+    async def _append(
+        self, request: _Request, kind: str, fields: dict[str, Any], particulars: dict[str, Any], once: tuple[str, ...]
+    ) -> Appended:
+        """Make an answer's entry durable. Raises what :meth:`_record` does, and :class:`ConflictError`."""
+        self._watch.appending(1)
+        queued = time.perf_counter()
+        try:
+            with tracing.appending(fields["route"]) as span:
+                done = await self._service.ledger.append_async(kind, fields, particulars=particulars, once=once)
+                span.set_attribute("liandong.entry", done.seq)
+        except ConflictError:
+            raise
         except LedgerUnavailableError as error:
             raise RequestError(503, error.en, error.zh) from error
         except BilingualError as error:
@@ -197,10 +225,11 @@ class Gate:
                 f"the query could not be recorded, so no data is given ({error.en})",
                 f"本次查询无法记入台账，故不提供数据（{error.zh}）",
             ) from error
-        answer.set_header("ledger-entry", str(done.seq))
-        answer.set_header("ledger-receipt", self._receipt_path(done.seq))
-        answer.set_header("cache-control", "private, no-store")
-        return answer
+        finally:
+            self._watch.appending(-1)
+        self._watch.appended(time.perf_counter() - queued)
+        request.entry = done.seq
+        return done
 
     def _entry(self, found: Match, credentials: Credentials, answer: Answer) -> tuple[str, dict[str, Any]]:
         fields: dict[str, Any] = {
@@ -279,6 +308,8 @@ class _Request:
         self.cookies = cookies(self.fields.get("cookie", ""))
         self.match = match(self.method, self.path)
         self.actor: dict[str, Any] | None = None
+        self.entry: int | None = None
+        self._credentials: Credentials | None = None
         self._scope = scope
 
     @property
@@ -290,6 +321,7 @@ class _Request:
 
     def inner_scope(self, credentials: Credentials | None) -> Scope:
         """The scope for Datasette: our actor, and no credentials that it could read for itself."""
+        self._credentials = credentials
         self.actor = credentials.actor.to_datasette() if credentials else None
         hidden = (b"cookie", b"authorization")
         return {
@@ -297,6 +329,45 @@ class _Request:
             "headers": [(name, value) for name, value in self._scope["headers"] if name.lower() not in hidden],
             "liandong_credentials": credentials,
         }
+
+    def seen(self, answer: Answer) -> Seen:
+        """The request for metrics and log: no address, no login, nothing of what was asked."""
+        credentials = self._credentials
+        return Seen(
+            self.method if self.method in METHODS else "OTHER",
+            self.match.route.name if self.match else "none",
+            answer.status,
+            (time.perf_counter_ns() - self.started_ns) // 1000,
+            0 if self.method == "HEAD" else len(answer.body),
+            credentials.actor.agency if credentials else "",
+            credentials.actor.auth if credentials else "",
+            self.entry,
+            tracing.trace_id(),
+        )
+
+
+def _check_role(found: Match, credentials: Credentials) -> None:
+    """Raise :class:`RequestError` 403 where the route is for other offices."""
+    role = credentials.actor.role
+    if found.route.access is Access.OPERATION and role not in _OPERATING_ROLES:
+        raise RequestError(
+            403,
+            "figures of the service are for the supervising offices and the operator",
+            "服务运行指标仅供监督机构和运维人员查看",
+        )
+    if found.route.access is Access.AUDIT and role != "supervisor":
+        raise RequestError(
+            403,
+            "only the supervising offices read the whole ledger; your own entries are under “Our queries”",
+            "只有监督机构可以查阅全部台账；本单位的记录见“本单位的查询”",
+        )
+
+
+def _kind_of(fields: Mapping[str, str]) -> str:
+    """Which credentials a request brought, for counting those refused."""
+    if is_signed(fields):
+        return "signature"
+    return "token" if fields.get("authorization") else "session"
 
 
 def refuse_arguments(query: str) -> None:

@@ -139,7 +139,7 @@ async def in_process(instance: Instance):  # type: ignore[no-untyped-def]
 
 @contextlib.contextmanager
 def serving(instance: Instance, public_url: str = "", port: int = 0) -> Iterator[Running]:
-    """``liandong serve`` in a process of its own, over real HTTP on loopback; ``public_url`` where a proxy is before it."""
+    """``liandong serve`` in a process of its own, on loopback; ``public_url`` where a proxy is before it."""
     port = port or free_port()
     instance = instance.move_to(public_url or f"http://127.0.0.1:{port}")
     log = instance.path.parent / f"serve-{port}.log"
