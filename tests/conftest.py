@@ -138,14 +138,14 @@ async def in_process(instance: Instance):  # type: ignore[no-untyped-def]
 
 
 @contextlib.contextmanager
-def serving(instance: Instance, public_url: str = "", port: int = 0) -> Iterator[Running]:
+def serving(instance: Instance, public_url: str = "", port: int = 0, module: str = "catalog") -> Iterator[Running]:
     """``liandong serve`` in a process of its own, on loopback; ``public_url`` where a proxy is before it."""
     port = port or free_port()
     instance = instance.move_to(public_url or f"http://127.0.0.1:{port}")
     log = instance.path.parent / f"serve-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "catalog", "serve", "-i", str(instance.path), "--port", str(port)],
+            [sys.executable, "-m", module, "serve", "-i", str(instance.path), "--port", str(port)],
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},

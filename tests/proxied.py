@@ -115,13 +115,20 @@ def _accepts(port: int) -> bool:
 
 @contextlib.contextmanager
 def behind_nginx(
-    instance: Instance, folder: Path, prefix: str = "", *, stripped: bool = False, more: str = ""
+    instance: Instance,
+    folder: Path,
+    prefix: str = "",
+    *,
+    stripped: bool = False,
+    more: str = "",
+    module: str = "catalog",
 ) -> Iterator[tuple[Running, Tls]]:
     """The served ``instance`` under https://localhost:PORT and ``prefix``.
 
     Args:
         stripped: the other form of ``proxy_pass``, which takes the prefix away.
         more: further lines for the location.
+        module: what is run to serve.
     """
     folder.mkdir(exist_ok=True)
     tls, port, inner = make_tls(folder), free_port(), free_port()
@@ -136,5 +143,5 @@ def behind_nginx(
     ):
         assert server.count(old) == 1, old
         server = server.replace(old, new)
-    with serving(instance, f"https://localhost:{port}{prefix}", inner) as running, nginx(folder, server):
+    with serving(instance, f"https://localhost:{port}{prefix}", inner, module) as running, nginx(folder, server):
         yield running, tls
