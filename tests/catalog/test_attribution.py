@@ -209,7 +209,8 @@ def test_a_base_that_is_no_request_of_ours_is_refused(site: Site) -> None:
 
 def test_a_forged_entry_is_in_no_ledger(site: Site, tmp_path: Path) -> None:
     file = tmp_path / "receipt.json"
-    file.write_text(json.dumps(recommitted(receipt_of(site, "p256"))))
+    receipt = receipt_of(site, "p256")
+    file.write_text(json.dumps(recommitted(receipt, query=receipt["openings"]["query"]["value"])))  # with another salt
     command = ["check-signature", str(file), "--public-key", str(public_pem(site, "p256", tmp_path))]
     assert liandong(*command).returncode == 0  # signed it was
     assert liandong(*command, "--vkey", site.vkey).returncode == 1  # but this entry is not in the log
