@@ -9,11 +9,11 @@ from typing import Any
 import click
 import orjson
 
-from ledger import cli_publish, cli_verify
-from ledger.book import Receipt
-from ledger.cli_common import bilingual_errors, instance_option, parse_vkey
+from ledger import cli_publish, cli_published, cli_verify
+from ledger.book import Receipt, receipt_of
+from ledger.cli_common import bilingual_errors, instance_option, parse_vkey, read_input, reading, write_output
 from ledger.cli_keys import erase, rotate_key
-from ledger.errors import BilingualError, EntryError, LedgerError
+from ledger.errors import ArgumentError, BilingualError, EntryError, LedgerError
 from ledger.instance import Instance
 
 __all__ = ["bilingual_errors", "instance_option", "ledger"]
@@ -67,35 +67,40 @@ def verify(
     SOURCE is an exported directory or the address of a running service (https://…, with --vkey); without it the
     instance's own ledger is read. SOURCE 为导出目录或服务地址，缺省时核验本实例。
     """
-    if source:
-        _verify_published(source, vkey, token, witnesses, as_json)
-        return
+    _check_usage(source, vkey, witnesses, jobs)
     try:
-        opened = Instance.open(instance)
-        key = parse_vkey(vkey) if vkey else opened.verifier_key()
-        verdict = cli_verify.verify_own(opened, key, state=state, jobs=jobs)
+        if source:
+            published = cli_published.verify_published(source, vkey or "", token, witnesses, state)
+            report, text = cli_published.to_json(published), cli_published.describe(published)
+        else:
+            opened = Instance.open(instance)
+            key = parse_vkey(vkey) if vkey else opened.verifier_key()
+            verdict = cli_verify.verify_own(opened, key, state=state, jobs=jobs)
+            report = cli_verify.to_json(verdict, key_from_folder=not vkey)
+            text = cli_verify.describe(verdict, key_from_folder=not vkey)
     except BilingualError as error:
         if as_json:
-            click.echo(json.dumps({"ok": False, "error": type(error).__name__, "en": error.en, "zh": error.zh}))
+            click.echo(json.dumps(cli_verify.fault_to_json(error)))
         raise
-    if as_json:
-        click.echo(json.dumps(cli_verify.to_json(verdict)))
-    else:
-        click.echo(cli_verify.describe(verdict))
+    click.echo(json.dumps(report) if as_json else text)
 
 
-def _verify_published(source: str, vkey: str | None, token: str, witnesses: tuple[str, ...], as_json: bool) -> None:
-    if vkey is None:
+def _check_usage(source: str, vkey: str | None, witnesses: tuple[str, ...], jobs: int) -> None:
+    """Raise :class:`click.UsageError` for options that the kind of source does not know: none is passed over."""
+    if not source and witnesses:
+        raise click.UsageError(
+            "--witness goes with SOURCE; `liandong ledger status` says who cosigned. "
+            "--witness 须与 SOURCE 同用；是否已见证请看 `liandong ledger status`。"
+        )
+    token_given = click.get_current_context().get_parameter_source("token") is click.core.ParameterSource.COMMANDLINE
+    if not source and token_given:
+        raise click.UsageError("--token goes with an address as SOURCE. --token 须与服务地址同用。")
+    if source and vkey is None:
         raise click.UsageError(
             "SOURCE needs --vkey, got from elsewhere. 核验 SOURCE 须用 --vkey 给出从别处取得的公钥。"
         )
-    try:
-        verdict = cli_publish.verify_published(source, vkey, token, witnesses)
-    except BilingualError as error:
-        if as_json:
-            click.echo(json.dumps({"ok": False, "error": type(error).__name__, "en": error.en, "zh": error.zh}))
-        raise
-    click.echo(json.dumps(cli_publish.to_json(verdict)) if as_json else cli_publish.describe(verdict))
+    if source and jobs != 1:
+        raise click.UsageError("--jobs is for an instance's own ledger. --jobs 只用于核验本实例。")
 
 
 @ledger.command()
@@ -116,22 +121,26 @@ def vkey(instance: Path) -> None:
 )
 @bilingual_errors
 def prove(seq: int, instance: Path, proof_only: Path | None) -> None:
-    """输出第 SEQ 条的回执（不含开启值）。 Print the receipt of entry SEQ, without openings."""
-    with Instance.open(instance).ledger() as opened:
-        receipt = opened.receipt(seq, with_openings=False)
-    if proof_only is not None:
-        beside = proof_only.with_suffix(".entry")
-        try:
-            proof_only.write_bytes(receipt.proof)
-            beside.write_bytes(receipt.entry)
-        except OSError as error:
-            raise EntryError(
-                f"{proof_only} cannot be written ({error.strerror}); name a file in a folder that you may write",
-                f"无法写入 {proof_only}（{error.strerror}）；请指定有写权限的目录中的文件",
-            ) from error
-        click.echo(f"已写出 written: {proof_only}，{beside}")
+    """输出第 SEQ 条的回执（不含开启值）。 Print the receipt of entry SEQ, without openings.
+
+    The log's private key is not needed. 不需要台账私钥。
+    """
+    opened = Instance.open(instance)
+    keys = opened.key_chain()
+    with reading(opened) as store:
+        receipt = receipt_of(store, seq, keys.open, with_openings=False)
+    if proof_only is None:
+        click.echo(json.dumps(receipt.to_json(), ensure_ascii=False, indent=1))
         return
-    click.echo(json.dumps(receipt.to_json(), ensure_ascii=False, indent=1))
+    beside = proof_only.with_suffix(".entry")
+    if beside == proof_only:
+        raise ArgumentError(
+            f"{proof_only} is the name that the entry's bytes get; name the proof like {beside.stem}.tlog-proof",
+            f"{proof_only} 是条目原字节将用的文件名；证明文件请命名为 {beside.stem}.tlog-proof 之类",
+        )
+    for file, data in ((proof_only, receipt.proof), (beside, receipt.entry)):
+        write_output(file, data)
+    click.echo(f"已写出 written: {proof_only}，{beside}")
 
 
 @ledger.command("check-receipt")
@@ -140,7 +149,7 @@ def prove(seq: int, instance: Path, proof_only: Path | None) -> None:
 @bilingual_errors
 def check_receipt(file: Path, vkey: str) -> None:
     """离线核验回执。 Check a receipt offline."""
-    key, receipt = parse_vkey(vkey), _read_receipt(file)
+    key, receipt = parse_vkey(vkey), _parse_receipt(file, read_input(file))
     try:
         entry = receipt.verify(key)
     except LedgerError as error:
@@ -157,13 +166,12 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _read_receipt(file: Path) -> Receipt:
+def _parse_receipt(file: Path, data: bytes) -> Receipt:
     try:
-        data = file.read_bytes()
         value: Any = orjson.loads(data)  # unlike json it refuses hostile nesting and numbers cleanly
         # A reader could believe the first of two members of one name where a program takes the last.
         json.loads(data, object_pairs_hook=_without_repeats)
-    except (OSError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise EntryError(
             f"{file} cannot be read as a receipt ({error}); fetch it again from /log/receipt/NUMBER",
             f"{file} 无法作为回执读取（{error}）；请从 /log/receipt/编号 重新获取",

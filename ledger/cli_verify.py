@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ledger import entries
-from ledger.errors import InstanceError
+from ledger.errors import BilingualError
 from ledger.instance import Instance
 from ledger.log.guard import HeadGuard
 from ledger.log.note import Checkpoint, VerifierKey
@@ -27,11 +28,9 @@ def verify_own(instance: Instance, key: VerifierKey, *, state: Path | None, jobs
         InstanceError: ``state`` is damaged or of another log.
     """
     since = VerifiedState.load(state) if state is not None else None
-    if since is not None and since.origin != key.name:
-        raise InstanceError(
-            f"{state} is of log {since.origin!r}, this one is {key.name!r}; name another file",
-            f"{state} 属于日志 {since.origin!r}，而本日志为 {key.name!r}；请另指定文件",
-        )
+    if since is not None and state is not None:
+        since.check_log(key.name, state)
+        since.check_entries_seen(state)
     known = _recorded_head(instance)  # read before the ledger: it may lag, but never leads
     path, keys = instance.ledger_path, instance.key_chain(key)
     check, free = entries.check_entry, entries.interchangeable
@@ -55,7 +54,7 @@ def _recorded_head(instance: Instance) -> list[tuple[Checkpoint, str]]:
     return [(head, str(instance.head_path))] if head is not None else []
 
 
-def to_json(verdict: Verdict) -> dict[str, Any]:
+def to_json(verdict: Verdict, *, key_from_folder: bool) -> dict[str, Any]:
     """The verdict as ``--json`` prints it."""
     return {
         "ok": True,
@@ -65,14 +64,29 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "first_t": verdict.first_t,
         "last_t": verdict.last_t,
         "read_from": verdict.since,
+        "key_from": "folder" if key_from_folder else "given",
     }
 
 
-def describe(verdict: Verdict) -> str:
+def fault_to_json(error: BilingualError) -> dict[str, Any]:
+    """What failed as ``--json`` prints it; ``fault`` is null where no single place is at fault."""
+    fault = getattr(error, "fault", None)
+    return {
+        "ok": False,
+        "error": type(error).__name__,
+        "fault": asdict(fault) if fault is not None else None,
+        "en": error.en,
+        "zh": error.zh,
+    }
+
+
+def describe(verdict: Verdict, *, key_from_folder: bool) -> str:
     """The verdict in both languages."""
+    # Whoever exchanges the whole folder exchanges its key as well: the reader is to know what was taken on trust.
+    whose = "（公钥取自本目录 key: the folder's own）" if key_from_folder else ""
     whole = (
         f"完好 OK：{verdict.origin}，{verdict.size} 条 entries，{verdict.first_t} – {verdict.last_t}，"
-        f"根 root {verdict.root.hex()}"
+        f"根 root {verdict.root.hex()}{whose}"
     )
     if not verdict.since:
         return whole
