@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from catalog import signatures
 from catalog.errors import AuthenticationError
 from catalog.http import cookies
-from catalog.identity import Actor
+from catalog.identity import keys, officers, tokens
+from catalog.identity.actor import Actor
+from catalog.identity.key_statement import PublicKey
 from catalog.service import Service
 
 SESSION_COOKIE = "liandong_session"
@@ -76,10 +76,10 @@ def authenticate(
                 "the Authorization header is not of the form “Bearer TOKEN”",
                 "Authorization 头应为“Bearer 令牌”的形式",
             )
-        return Credentials(service.identity.actor_of_token(token.strip()), body_sha256=body_sha256)
+        return Credentials(tokens.actor_of(service.register, token.strip()), body_sha256=body_sha256)
     session = cookies(fields.get("cookie", "")).get(SESSION_COOKIE, "")
     if session:
-        actor = service.identity.actor_of_session(session)
+        actor = officers.actor_of_session(service.register, session)
         if actor is not None:
             return Credentials(actor, session=session)
     return None
@@ -88,10 +88,10 @@ def authenticate(
 def _by_signature(service: Service, method: str, target: str, fields: Mapping[str, str], body: bytes) -> Credentials:
     actors: list[Actor] = []
 
-    def find_key(keyid: str) -> Ed25519PublicKey:
-        key, actor = service.identity.public_key(keyid)
-        actors.append(actor)
-        return key
+    def find_key(keyid: str) -> PublicKey:
+        found = keys.find(service.register, keyid)
+        actors.append(found.actor)
+        return found.key
 
     # The public address comes from the instance's settings: a forwarded header could be anybody's.
     url = service.instance.settings.public_url + target

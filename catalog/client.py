@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from catalog.errors import CatalogError, UsageError
-from catalog.identity import key_id
+from catalog.identity.key_statement import key_id
 from catalog.signatures import Message, sign
 from ledger import Receipt
 from ledger.instance import check_private, write_private

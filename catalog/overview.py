@@ -11,6 +11,7 @@ from datasette.utils import escape_sqlite
 
 from catalog import i18n, titles
 from catalog.i18n import gettext
+from catalog.identity.agencies import agencies
 from catalog.listing import Address, TablePage, local_time, say, sentence, sharing_class
 from catalog.permissions import Decision
 from catalog.service import Service
@@ -38,7 +39,7 @@ class Overview:
         self._datasette = datasette
         self._urls = datasette.urls
         self._titles: Titles = titles.of_instance(service.instance.path)
-        self._agencies = service.identity.agencies()
+        self._agencies = agencies(service.register)
         self._names = agency_names(self._agencies)
         self._decisions = service.decisions(actor["agency"], actor["role"])
 

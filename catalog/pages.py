@@ -19,7 +19,9 @@ from catalog import i18n, titles
 from catalog.authentication import SESSION_COOKIE, Credentials
 from catalog.errors import AuthenticationError, RequestError
 from catalog.i18n import gettext
-from catalog.identity import SESSION_HOURS
+from catalog.identity import agencies as agency_register
+from catalog.identity import officers
+from catalog.identity.officers import SESSION_HOURS
 from catalog.listing import clock, say
 from catalog.overview import Overview, agency_names
 from catalog.routes import match
@@ -120,7 +122,7 @@ async def sign_in(datasette: Datasette, service: Service, request: Request) -> R
     try:
         # scrypt takes about 0.1 s of CPU by design: not on the event loop.
         session = await asyncio.to_thread(
-            service.identity.sign_in, form.get("login", "").strip(), form.get("password", "")
+            officers.sign_in, service.register, form.get("login", "").strip(), form.get("password", "")
         )
     except AuthenticationError as error:
         about = {"next": target, "login": form.get("login", ""), "error": i18n.choose(error.zh, error.en)}
@@ -141,7 +143,7 @@ async def sign_out(datasette: Datasette, service: Service, request: Request) -> 
     """End the session."""
     credentials: Credentials = request.scope["liandong_credentials"]
     if credentials.session:
-        service.identity.sign_out(credentials.session)
+        officers.sign_out(service.register, credentials.session)
     response = Response.redirect(datasette.urls.path("/sign-in"))
     response.set_cookie(SESSION_COOKIE, "", max_age=0, httponly=True, samesite="lax")
     return response
@@ -242,7 +244,7 @@ async def _entries_page(
             "网址中的翻页位置不是条目编号；请从第一页重新翻阅",
         )
     rows = service.ledger.newest(PAGE_SIZE + 1, before=int(before) if before else None, where=where)
-    agencies = agency_names(service.identity.agencies())
+    agencies = agency_names(agency_register.agencies(service.register))
     entries = [_describe(datasette, service, row, agencies) for row in rows[:PAGE_SIZE]]
     more = rows[PAGE_SIZE - 1]["seq"] if len(rows) > PAGE_SIZE else None
     _, size, root = service.ledger.checkpoint().decode().split("\n")[:3]

@@ -32,7 +32,8 @@ from catalog.http import (
     read_body,
     replay_body,
 )
-from catalog.identity import replayed
+from catalog.identity import nonces
+from catalog.identity.nonces import replayed
 from catalog.routes import Access, Match, match
 from catalog.service import Service
 from catalog.signatures import MAX_AGE, MAX_SKEW
@@ -112,7 +113,7 @@ class Gate:
         if found.route.access is Access.SIGNED_IN:
             if credentials.nonce:
                 await asyncio.to_thread(
-                    self._service.identity.use_nonce, credentials.keyid, credentials.nonce, MAX_AGE + 2 * MAX_SKEW
+                    nonces.use, self._service.register, credentials.keyid, credentials.nonce, MAX_AGE + 2 * MAX_SKEW
                 )
             return await collect(self._app, scope, inner)
         if found.route.access is Access.AUDIT and credentials.actor.role != "supervisor":

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from catalog.identity import Actor, Identity
+from catalog import grants
+from catalog.identity.actor import Actor
+from catalog.identity.projection import catch_up
+from catalog.identity.register import Register
 from catalog.permissions import Decision, decide
-from ledger import Instance, Ledger
+from ledger import BilingualError, Instance, Ledger
 
 
 @dataclass(slots=True)
@@ -22,7 +25,7 @@ class Service:
 
     instance: Instance
     ledger: Ledger
-    identity: Identity
+    register: Register
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
     @classmethod
@@ -32,16 +35,24 @@ class Service:
         Raises:
             BilingualError: what is missing or damaged.
         """
-        return cls(instance, instance.ledger(), Identity(instance.identity_path))
+        register = Register(instance.identity_path)
+        try:
+            ledger = instance.ledger()
+        except BilingualError:
+            register.close()
+            raise
+        service = cls(instance, ledger, register)
+        catch_up(register, ledger)  # what a crash kept from the register
+        return service
 
     def close(self) -> None:
         self.ledger.close()
-        self.identity.close()
+        self.register.close()
 
     def decisions(self, agency: str, role: str) -> list[tuple[dict[str, str], Decision]]:
         """Each published table with the decision for ``agency`` today."""
-        grants = self.identity.grants_to(agency, self.identity.today())
-        return [(resource, decide(role, agency, resource, grants)) for resource in self.identity.resources()]
+        held = grants.grants_to(self.register, agency, self.register.today())
+        return [(resource, decide(role, agency, resource, held)) for resource in grants.resources(self.register)]
 
     def decision(self, actor: Actor, resource: str) -> Decision | None:
         """The decision for one resource ``database/table``; None where nothing of that name is published."""

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from catalog.errors import UsageError
-from catalog.identity import Identity
+from catalog.identity.register import Register
 from ingest.mapping import packaged_mappings
 from ingest.schema import create_databases
 from ledger import Instance, NoteError, Settings
@@ -76,7 +76,7 @@ def create_instance(
         with resources.as_file(defaults / name) as source:
             shutil.copyfile(source, path / name)
     create_databases(instance.database_path, packaged_mappings().values())
-    Identity.create(instance.identity_path).close()
+    Register.create(instance.identity_path).close()
     with instance.ledger() as ledger:
         opened = {
             "county_zh": settings.county_zh,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from http_message_signatures import (
     HTTPMessageSigner,
     HTTPMessageVerifier,
@@ -22,6 +22,7 @@ from http_message_signatures import (
 )
 
 from catalog.errors import AuthenticationError
+from catalog.identity.key_statement import PublicKey
 
 #: How old a signed request may be, and how far ahead a client's clock.
 MAX_AGE = timedelta(minutes=5)
@@ -69,7 +70,7 @@ def is_signed(headers: Mapping[str, str]) -> bool:
     return "signature-input" in headers or "signature" in headers
 
 
-def verify(message: Message, body: bytes, find_key: Callable[[str], Ed25519PublicKey]) -> Verified:
+def verify(message: Message, body: bytes, find_key: Callable[[str], PublicKey]) -> Verified:
     """Check the one signature of a request.
 
     Args:

@@ -147,6 +147,10 @@ class _Stage:
             f"row_id INTEGER, old_hash BLOB, conflict INTEGER, {self._columns})"
         )
         connection.execute("CREATE TEMP TABLE _seen (key_hash BLOB PRIMARY KEY) WITHOUT ROWID")
+        connection.execute(
+            "CREATE TEMP TABLE _variants (key_hash BLOB, row_hash BLOB, n INTEGER, PRIMARY KEY (key_hash, row_hash)) "
+            "WITHOUT ROWID"
+        )
         normaliser = RowNormaliser(self._mapping.columns, self._mapping.key)
         width = len(source.columns)
         # A deferred transaction that touches only temporary tables locks nothing of the database.
@@ -188,16 +192,28 @@ class _Stage:
             self._repeated(record, key_hash, row_hash, unit)
 
     def _repeated(self, record: Record, key_hash: bytes, row_hash: bytes, unit: RowUnit) -> None:
-        """A second row with one key: a copy is set aside; with other content, both are."""
+        """A second row with one key: a copy is set aside; with other content, both are.
+
+        What is a copy does not hang on the order: of rows with one key, each content counts once as a conflict.
+        """
         first, first_hash = self._connection.execute(
             "SELECT n, row_hash FROM _stage WHERE key_hash = ?", [key_hash]
         ).fetchone()
-        same = first_hash == row_hash
-        self._set_aside([self._repetition(record, first, "duplicate" if same else "key_conflict", unit)])
-        if not same:
-            self._connection.execute(
-                "UPDATE _stage SET conflict = coalesce(conflict, ?) WHERE n = ?", [record.number, first]
-            )
+        place = [key_hash, row_hash]
+        copied = first if first_hash == row_hash else self._conflicting(place)
+        if copied is not None:
+            self._set_aside([self._repetition(record, copied, "duplicate", unit)])
+            return
+        self._set_aside([self._repetition(record, first, "key_conflict", unit)])
+        self._connection.execute("INSERT INTO _variants VALUES (?, ?, ?)", [*place, record.number])
+        self._connection.execute(
+            "UPDATE _stage SET conflict = coalesce(conflict, ?) WHERE n = ?", [record.number, first]
+        )
+
+    def _conflicting(self, place: list[bytes]) -> int | None:
+        """The earlier row of this key and this content among those that conflict with the first one."""
+        row = self._connection.execute("SELECT n FROM _variants WHERE key_hash = ? AND row_hash = ?", place).fetchone()
+        return int(row[0]) if row else None
 
     def _repetition(self, record: Record, other: int, rule: str, unit: RowUnit) -> RowProblem:
         values = [shown(record.values.get(self._mapping.column(field).source)) for field in self._mapping.key]

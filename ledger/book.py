@@ -139,6 +139,7 @@ class Ledger:
         try:
             if self._guard is not None:
                 _check_not_older(self._guard, store)
+            _ensure_indexes(store)
             self._sequencer = Sequencer(
                 store,
                 Signer(store.origin, private_key),
@@ -233,6 +234,10 @@ class Ledger:
         rows = self._read(lambda store: store.newest(limit, before=before, where=where))
         return [canonical.decode_object(row) for row in rows]
 
+    def since(self, seq: int, kinds: Sequence[str]) -> list[Any]:
+        """Decoded entries of ``kinds`` from ``seq`` on, oldest first."""
+        return [canonical.decode_object(row) for row in self._read(lambda store: store.since(seq, "kind", kinds))]
+
     def used(self, once_key: str) -> int | None:
         """The entry that used a ``once`` key, if any."""
         return self._read(lambda store: store.once_seq(once_key))
@@ -321,6 +326,13 @@ def _covered(store: Store, tile: Tile) -> bytes:
             f"瓦片 {tile.path} 尚不存在：最新检查点涵盖 {size} 条",
         )
     return store.bundle(tile) if tile.level is None else store.tile(tile)
+
+
+def _ensure_indexes(store: Store) -> None:
+    try:
+        store.ensure_indexes(entries.INDEX_FIELDS)
+    except sqlite3.Error as error:
+        raise unavailable(store.path, error) from error
 
 
 def _check_not_older(guard: HeadGuard, store: Store) -> None:

@@ -20,6 +20,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from catalog.demo import build as demo_build
+from catalog.identity import tokens
+from catalog.identity.register import Register
 from catalog.plugin import build
 from catalog.service import Service
 from ledger import Instance
@@ -67,6 +69,16 @@ def liandong(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str
         check=False,
         **options,
     )
+
+
+def add_token(instance: Instance, agency: str, system: str) -> str:
+    """A token for an agency's system, good for a month."""
+    register = Register(instance.identity_path)
+    try:
+        with instance.ledger() as ledger:
+            return tokens.add(register, ledger, agency, system, 30)
+    finally:
+        register.close()
 
 
 @pytest.fixture(scope="session")

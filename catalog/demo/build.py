@@ -13,7 +13,7 @@ import secrets
 import shlex
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,13 @@ from typing import Any
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from catalog import grants
 from catalog.errors import UsageError
-from catalog.identity import Grant, Identity
+from catalog.grants import Grant
+from catalog.identity import keys, officers, tokens
+from catalog.identity.agencies import register_agency
+from catalog.identity.key_statement import PrivateKey, endorsed
+from catalog.identity.register import Register
 from catalog.setup import DIRECTORY_TABLES, built_beside, create_instance
 from ingest.batches import ledger_recorder
 from ingest.load import Loader
@@ -38,6 +43,9 @@ from ledger.log import canonical
 OFFICER, SUPERVISOR, SYSTEM = "zhzf-1", "sfj-1", "zhzf"
 _CREDENTIALS = Path("demo/credentials.json")
 _SYSTEM_KEY = Path(f"demo/{SYSTEM}-sys.key.pem")
+#: The supervising office that endorses the demonstration's keys.
+_ENDORSER = "sfj"
+_SUPERVISOR_KEY = Path(f"demo/{_ENDORSER}-sys.key.pem")
 _CREDENTIAL_DAYS = 365
 _SAMPLE = "/directory/resources.json?_shape=objects&_size=3"
 
@@ -86,15 +94,15 @@ def _fill(path: Path, public_url: str) -> None:
     county = _read("county.yml")
     names = county["county"]
     instance = create_instance(path, Settings(county["origin"], names["zh"], names["en"], public_url, demo=True))
-    with instance.ledger() as ledger, closing(Identity(instance.identity_path)) as identity:
+    with instance.ledger() as ledger, closing(Register(instance.identity_path)) as register:
         _adopt_rules(instance, ledger)
         for agency in county["agencies"]:
-            identity.register_agency(ledger, _agency_row(agency))
+            register_agency(register, ledger, _agency_row(agency))
         _load_tables(instance, ledger, county)
-        _publish(instance, ledger, identity, county)
+        _publish(instance, ledger, register, county)
+        _give_credentials(instance, ledger, register, county)
         for grant in county["grants"]:
-            identity.give_grant(ledger, _grant(grant))
-        _give_credentials(instance, ledger, identity, county)
+            grants.give(register, ledger, _grant(grant))
 
 
 def _adopt_rules(instance: Instance, ledger: Ledger) -> None:
@@ -111,7 +119,7 @@ def _adopt_rules(instance: Instance, ledger: Ledger) -> None:
     )
 
 
-def _agency_row(agency: dict[str, Any]) -> dict[str, str]:
+def _agency_row(agency: dict[str, Any]) -> dict[str, str | None]:
     return {
         "id": agency["id"],
         "name_zh": agency["name"]["zh"],
@@ -119,6 +127,7 @@ def _agency_row(agency: dict[str, Any]) -> dict[str, str]:
         "short_name": agency["short"]["zh"],
         "type": agency["type"],
         "role": agency["role"],
+        "superior": agency.get("superior", {}).get("zh"),
     }
 
 
@@ -158,16 +167,16 @@ def _load_tables(instance: Instance, ledger: Ledger, county: dict[str, Any]) -> 
             )
 
 
-def _publish(instance: Instance, ledger: Ledger, identity: Identity, county: dict[str, Any]) -> None:
+def _publish(instance: Instance, ledger: Ledger, register: Register, county: dict[str, Any]) -> None:
     with closing(sqlite3.connect(instance.database_path("directory"))) as directory:
         classes = dict(directory.execute("SELECT code, sharing_class FROM resources WHERE code IS NOT NULL"))
     providers = {(item["database"], item["table"]): item for item in county["tables"]}
     authority = next(agency["id"] for agency in county["agencies"] if agency["role"] == "data_authority")
     for table in DIRECTORY_TABLES:
-        identity.publish(ledger, "directory", table, authority, "无条件共享")
+        grants.publish(register, ledger, f"directory/{table}", authority, "无条件共享")
     for (database, table), item in providers.items():
         if database != "directory":
-            identity.publish(ledger, database, table, item["provider"], classes[item["code"]])
+            grants.publish(register, ledger, f"{database}/{table}", item["provider"], classes[item["code"]])
 
 
 def _grant(grant: dict[str, Any]) -> Grant:
@@ -184,30 +193,44 @@ def _grant(grant: dict[str, Any]) -> Grant:
     )
 
 
-def _give_credentials(instance: Instance, ledger: Ledger, identity: Identity, county: dict[str, Any]) -> None:
+def _give_credentials(instance: Instance, ledger: Ledger, register: Register, county: dict[str, Any]) -> None:
     folder = instance.path / _CREDENTIALS.parent
     folder.mkdir(mode=0o700)
     passwords: dict[str, str] = {}
     for agency in county["agencies"]:
         for officer in agency["officers"]:
             passwords[officer["login"]] = secrets.token_urlsafe(9)
-            identity.register_officer(
+            officers.enrol(
+                register,
+                ledger,
                 {
                     "id": officer["login"],
                     "agency": agency["id"],
                     "title_zh": officer["name"]["zh"],
                     "title_en": officer["name"]["en"],
-                    "roles": ",".join(officer["roles"]),
                 },
                 passwords[officer["login"]],
+                officer["roles"],
+                must_change=False,
             )
+    endorser = _supervisors_key(instance, ledger, register)
     system = f"{SYSTEM}-sys"
     key = Ed25519PrivateKey.generate()
     write_private(instance.path / _SYSTEM_KEY, private_pem(key))
-    identity.add_key(ledger, SYSTEM, system, key.public_key(), _CREDENTIAL_DAYS)
-    token = identity.add_token(SYSTEM, system, _CREDENTIAL_DAYS)
+    expires_at = register.timestamp(timedelta(days=_CREDENTIAL_DAYS))
+    keys.add(register, ledger, endorsed(ledger.origin, SYSTEM, system, expires_at, key, endorser))
+    token = tokens.add(register, ledger, SYSTEM, system, _CREDENTIAL_DAYS)
     content = json.dumps({"token": token, "passwords": passwords}, ensure_ascii=False, indent=1)
     write_private(instance.path / _CREDENTIALS, content.encode())
+
+
+def _supervisors_key(instance: Instance, ledger: Ledger, register: Register) -> PrivateKey:
+    """The supervising office's own key, with which it endorses the agencies' first keys."""
+    key = Ed25519PrivateKey.generate()
+    write_private(instance.path / _SUPERVISOR_KEY, private_pem(key))
+    expires_at = register.timestamp(timedelta(days=_CREDENTIAL_DAYS))
+    keys.add(register, ledger, endorsed(ledger.origin, _ENDORSER, f"{_ENDORSER}-sys", expires_at, key, None))
+    return key
 
 
 def _text(name: str) -> str:

@@ -58,7 +58,12 @@ def statements(index_fields: Sequence[str]) -> Iterator[str]:
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
-    for field in index_fields:
+    yield from index_statements(index_fields)
+
+
+def index_statements(fields: Sequence[str]) -> Iterator[str]:
+    """The statements that make an index for each of ``fields``."""
+    for field in fields:
         yield f"CREATE INDEX entries_{field} ON entries (entry ->> '$.{field}', seq)"
 
 

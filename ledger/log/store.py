@@ -16,7 +16,7 @@ from pathlib import Path
 from ledger.errors import InstanceError, LedgerError, LedgerUnavailableError, VersionTooNewError
 from ledger.log.commitment import Sealed
 from ledger.log.merkle import Node
-from ledger.log.schema import check_schema, statements
+from ledger.log.schema import check_schema, index_statements, statements
 from ledger.log.tiles import HEIGHT, WIDTH, Tile, encode_bundle, fold
 
 FORMAT_VERSION = 1
@@ -239,6 +239,12 @@ class Store:
         self._db.execute("DELETE FROM meta WHERE key = 'erasure'")
         return True
 
+    def ensure_indexes(self, fields: Sequence[str]) -> None:
+        """Add indexes that an older version did not make."""
+        missing = [field for field in fields if field not in self.index_fields()]
+        for statement in index_statements(missing):
+            self._db.execute(statement)
+
     # -- reading -----------------------------------------------------------------------------------------------
 
     def head(self) -> Head:
@@ -285,6 +291,12 @@ class Store:
             values.append(value)
         rows = self._db.execute(sql + " ORDER BY seq DESC LIMIT ?", (*values, max(0, min(limit, _NO_LIMIT))))
         return [row[0] for row in rows]
+
+    def since(self, start: int, field: str, values: Sequence[str]) -> list[bytes]:
+        """Entries from seq ``start`` on whose indexed ``field`` is one of ``values``, oldest first."""
+        marks = ", ".join("?" * len(values))
+        sql = f"SELECT entry FROM entries WHERE entry ->> '$.{field}' IN ({marks}) AND seq >= ? ORDER BY seq"  # noqa: S608
+        return [row[0] for row in self._db.execute(sql, (*values, start))]
 
     def checkpoint(self) -> tuple[int, bytes] | None:
         """Size and bytes of the newest checkpoint."""

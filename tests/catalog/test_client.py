@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from catalog.client import AnswerError, Asked, check, load_key
-from catalog.identity import key_id
+from catalog.identity.key_statement import key_id
 from ledger import Receipt, TamperError
 from ledger.instance import private_pem, write_private
 from tests.conftest import Running, liandong

@@ -130,7 +130,7 @@ def test_a_lost_key_whose_checkpoint_is_not_the_old_logs_begins_no_log(folder: P
     options = ("--county", "示范县", "--origin", "shifan.example/liandong-2", "--continues", str(note))
     vkey = str(old_key(folder))
     for text, key, word in (
-        (good.replace("\n4", "\n5", 1), vkey, "does not verify"),
+        (good.replace("\n", "\n1", 1), vkey, "does not verify"),
         (good, "x.example/y+00000000+AAAA", "not a log's key"),
         ("", vkey, "malformed"),
     ):

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
+from catalog import grants
 from catalog.i18n import COOKIE
 from ledger import CATEGORIES, Instance
 from tests.conftest import InProcess, in_process
@@ -330,7 +331,7 @@ async def test_a_category_lists_tables_that_the_agency_may_not_open_too(app: InP
 
 @anyio
 async def test_a_published_table_that_is_not_there_does_not_break_its_category(app: InProcess) -> None:
-    app.service.identity.publish(app.service.ledger, "work", "withdrawn", "scjg", "不予共享")
+    grants.publish(app.service.register, app.service.ledger, "work/withdrawn", "scjg", "不予共享")
     said = words(await get(app, "/work", who="jtys-1"))
     assert "withdrawn" in said
     assert "不予共享" in said
@@ -489,7 +490,7 @@ async def test_the_ledger_shows_every_entry_and_its_newest_checkpoint(app: InPro
     said = words(html)
     assert "shifan.example/liandong" in said
     assert "授权" in said
-    assert "机构登记" in said
+    assert "人员账号变更" in said
     assert "行政处罚决定 → 示范县综合行政执法局" in said
     size = int(re.search(r"条目数 (\d+)", said)[1])  # type: ignore[index]
     assert size == len(app.entries()) - 1  # the reading itself is recorded after the page is made

@@ -296,7 +296,7 @@ async def test_a_form_of_very_many_fields_is_refused(app: InProcess) -> None:
 
 
 async def test_a_register_that_cannot_be_written_is_503_not_a_traceback(app: InProcess) -> None:
-    app.service.identity._db.execute("PRAGMA query_only = 1")
+    app.service.register._db.execute("PRAGMA query_only = 1")
     response = await app.client.post("/sign-in", data={"login": "sfj-1", "password": app.passwords["sfj-1"]})
     assert response.status_code == 503
     error_shape(response.json(), 503)

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from catalog import client
 from catalog.errors import AuthenticationError
-from catalog.identity import key_id
+from catalog.identity import tokens
+from catalog.identity.key_statement import key_id
 from catalog.signatures import Message, sign, verify
 from ledger import Instance
 from tests.conftest import IN_PROCESS_URL, InProcess, in_process
@@ -237,7 +238,7 @@ async def test_a_wrong_authorization_header_is_refused_with_the_cure(app: InProc
 
 @pytest.mark.anyio
 async def test_an_expired_token_is_refused(app: InProcess) -> None:
-    token = app.service.identity.add_token("zhzf", "zhzf-sys", -1)
+    token = tokens.add(app.service.register, app.service.ledger, "zhzf", "zhzf-sys", -1)
     response = await app.client.get(PATH, headers={"authorization": f"Bearer {token}"})
     assert response.status_code == 401
     assert "expired" in response.json()["error_en"]

@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from catalog.identity import Identity, key_id
+from catalog.client import load_key
+from catalog.identity import keys
+from catalog.identity.key_statement import endorsed, key_id
 from catalog.signatures import Message, sign
 from ledger import Instance, LedgerUnavailableError
 from ledger.log.note import open_checkpoint
 from ledger.log.tiles import Tile, bundles_of, decode_bundle, decode_tile, tiles_of
-from tests.conftest import InProcess, Running, in_process, liandong
+from tests.conftest import InProcess, Running, add_token, in_process, liandong
 
 SUPERVISOR = "sfj"
 
@@ -36,11 +39,7 @@ async def app(demo: Instance) -> AsyncIterator[InProcess]:
 
 
 def supervisor_token(instance: Instance) -> str:
-    identity = Identity(instance.identity_path)
-    try:
-        return identity.add_token(SUPERVISOR, "verifier", 30)
-    finally:
-        identity.close()
+    return add_token(instance, SUPERVISOR, "verifier")
 
 
 def naive_root(hashes: list[bytes]) -> bytes:
@@ -86,13 +85,13 @@ async def test_a_narrower_partial_tile_is_still_given(app: InProcess) -> None:
 
 @pytest.mark.anyio
 async def test_entries_are_for_supervising_offices_only_and_each_reading_is_recorded(app: InProcess) -> None:
+    bearer = {"authorization": f"Bearer {supervisor_token(app.service.instance)}"}
     before = app.entries()
     path = "/log/tile/entries/000"
     assert (await app.client.get(path)).status_code == 401
     refused = await app.client.get(path, headers=app.bearer())
     assert refused.status_code == 403 and b"prev" not in refused.content
     assert app.entries() == before
-    bearer = {"authorization": f"Bearer {supervisor_token(app.service.instance)}"}
     given = await app.client.get(path, headers=bearer)
     assert (given.status_code, given.headers["content-type"]) == (200, "application/octet-stream")
     assert given.headers["cache-control"] == "private, no-store"
@@ -108,7 +107,10 @@ async def test_entries_are_for_supervising_offices_only_and_each_reading_is_reco
 @pytest.mark.anyio
 async def test_a_supervising_offices_system_reads_entries_by_signature_once(app: InProcess) -> None:
     key = Ed25519PrivateKey.generate()
-    app.service.identity.add_key(app.service.ledger, SUPERVISOR, "mirror", key.public_key(), 30)
+    register, ledger = app.service.register, app.service.ledger
+    endorser = load_key(app.service.instance.path / "demo/sfj-sys.key.pem")
+    expires_at = register.timestamp(timedelta(days=30))
+    keys.add(register, ledger, endorsed(ledger.origin, SUPERVISOR, "mirror", expires_at, key, endorser))
     message = Message("GET", "http://catalog.test/log/tile/entries/000", {"accept": "*/*"})
     sign(message, b"", key, key_id(key.public_key()), "a-nonce-of-this-test")
     given = await app.client.get("/log/tile/entries/000", headers=dict(message.headers))

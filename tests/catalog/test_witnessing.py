@@ -6,16 +6,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from catalog.identity import Identity
 from ledger import Instance
 from ledger.log.policy import Policy
-from tests.conftest import free_port, liandong, serving
+from tests.conftest import add_token, free_port, liandong, serving
 from tests.ledger.witness_support import Office, policy_of
 
 SUPERVISOR = "sfj"
@@ -82,8 +80,7 @@ def test_a_damaged_policy_is_said_before_anything_is_served(demo: Instance) -> N
 def test_a_mirror_keeps_the_entries_of_a_served_ledger(demo: Instance, offices: list[Office], tmp_path: Path) -> None:
     office = offices[0]
     vkey = str(demo.verifier_key())
-    with closing(Identity(demo.identity_path)) as identity:
-        token = identity.add_token(SUPERVISOR, "mirror", 30)
+    token = add_token(demo, SUPERVISOR, "mirror")
     with serving(demo) as running:
         refused = liandong("witness", "mirror", running.url, "--token", "wrong", "-w", str(office.folder))
         assert refused.returncode == 2 and "Traceback" not in refused.stderr

@@ -305,6 +305,15 @@ def as_lines(rows: list[tuple[str, str, str]]) -> list[str]:
     return [f"{code},{name},{amount}," for code, name, amount in rows]
 
 
+def test_a_copy_of_a_conflicting_row_is_a_copy_wherever_it_stands(tmp_path: Path) -> None:
+    one, other = ("1", "甲", "1"), ("1", "甲", "2")
+    for number, order in enumerate(([one, other, one], [other, one, one], [one, one, other])):
+        (tmp_path / str(number)).mkdir()
+        world = World(tmp_path / str(number), [listing()])
+        report = world.load(csv_file(world.folder, *as_lines(order)), "listing", set_aside=True)
+        assert Counter(report.by_rule) == {("key_conflict", "编号"): 2, ("duplicate", "编号"): 1}
+
+
 @settings(max_examples=25, deadline=None)
 @given(before=st.lists(LINE, min_size=1, max_size=8), rows=st.lists(LINE, min_size=1, max_size=8), data=st.data())
 def test_order_does_not_matter_and_twice_is_once(

@@ -9,8 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger import entries
-from ledger.entries import KINDS, Field, Kind
+from ledger.entries import KINDS
 from ledger.errors import EntryError, LedgerError, VersionTooNewError
+from ledger.fields import (
+    COUNT,
+    DATE,
+    HASH,
+    HEX,
+    IDENTIFIER,
+    SIGNATURE,
+    STATUS,
+    TIMESTAMP,
+    Field,
+    Kind,
+    choice,
+    list_of,
+    text,
+)
 from ledger.log import canonical
 
 CHAIN = {"log": "ledger.example/x", "prev": "0" * 64, "seq": 0, "t": "2026-11-23T02:03:04.123Z"}
@@ -18,22 +33,27 @@ HUGE = 10**5_000
 
 TAKES: dict[str, tuple[Field, list[Any], list[Any]]] = {
     "identifier": (
-        entries.IDENTIFIER,
+        IDENTIFIER,
         ["a", "0", "work/permits", "a_b.c:d@e-f", "2026-11-23-001", "a" * 128],
         ["", "A", "_a", "-a", "a b", "a\n", "县", "a" * 129, "ａ", 1, None, ["a"], b"a"],
     ),
     "hash": (
-        entries.HASH,
+        HASH,
         ["0" * 64, "0123456789abcdef" * 4],
         ["", "0" * 63, "0" * 65, "A" * 64, "0" * 64 + "\n", "０" * 64, 0, None],
     ),
     "signature": (
-        entries.SIGNATURE,
+        SIGNATURE,
         ["0" * 128, "0123456789abcdef" * 8],
         ["", "0" * 127, "0" * 129, "A" * 128, "0" * 128 + "\n", "０" * 128, 0, None],
     ),
+    "hex": (
+        HEX,
+        ["00", "0123456789abcdef", "0" * 512],
+        ["", "0", "000", "AB", "0" * 514, "00\n", "０0", 0, None],
+    ),
     "date": (
-        entries.DATE,
+        DATE,
         ["2026-11-23", "2028-02-29", "0001-01-01"],
         [
             "2026-02-29", "2026-13-01", "2026-11-31", "2026-11-00", "0000-01-01", "2026-1-1", "20261123", "2026-W47-1",
@@ -41,7 +61,7 @@ TAKES: dict[str, tuple[Field, list[Any], list[Any]]] = {
         ],
     ),
     "timestamp": (
-        entries.TIMESTAMP,
+        TIMESTAMP,
         ["2026-11-23T02:03:04.123Z", "2026-12-31T23:59:59.999Z", "2026-01-01T00:00:00.000Z"],
         [
             "2026-11-23T02:03:04Z", "2026-11-23T02:03:04.123456Z", "2026-11-23T02:03:04.123+08:00",
@@ -51,27 +71,27 @@ TAKES: dict[str, tuple[Field, list[Any], list[Any]]] = {
         ],
     ),
     "count": (
-        entries.COUNT,
+        COUNT,
         [0, 1, 2**53 - 1],
         [-1, True, False, 1.0, "1", None, -HUGE],
     ),
     "status": (
-        entries.STATUS,
+        STATUS,
         [100, 200, 404, 503, 599],
         [0, 99, 600, -200, "200", 200.0, True, None, HUGE],
     ),
     "text": (
-        entries.text(3),
+        text(3),
         ["a", "县", "abc", "𠮷𠮷𠮷", " "],
         ["", "abcd", 1, None, ["a"]],
     ),
     "choice": (
-        entries.choice("甲", "乙"),
+        choice("甲", "乙"),
         ["甲", "乙"],
         ["", "甲乙", "甲 ", 1, None, ["甲"], {}],
     ),
     "list": (
-        entries.list_of(entries.IDENTIFIER),
+        list_of(IDENTIFIER),
         [[], ["a"], ["a", "b"]],
         ["a", [""], ["a", 1], [["a"]], None, {"a": "b"}, ("a",)],
     ),
@@ -95,8 +115,10 @@ def example(field: Field) -> Any:
         "0" * 128,
         0,
         200,
+        CHAIN["t"],
         ["a"],
         [0],
+        ["officer"],
         *field.want_en.removeprefix("one of ").split(", "),
     ]
     return next(value for value in stock if field.accepts(value))
@@ -205,7 +227,7 @@ def test_the_newest_version_of_a_kind_is_current() -> None:
 
 
 def test_kinds_are_named_once_and_in_both_languages() -> None:
-    assert len(KINDS) == len(entries._ALL)
+    assert len(KINDS) == len(entries.ALL)
     for kind in KINDS.values():
         assert kind.title_zh and kind.title_en and kind.title_zh != kind.title_en
 
