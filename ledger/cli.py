@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
-import orjson
 
 from ledger import cli_publish, cli_published, cli_verify
 from ledger.book import Receipt, receipt_of
 from ledger.cli_common import bilingual_errors, instance_option, parse_vkey, read_input, reading, write_output
 from ledger.cli_keys import erase, rotate_key
-from ledger.errors import ArgumentError, BilingualError, EntryError, LedgerError
+from ledger.errors import ArgumentError, BilingualError, LedgerError
 from ledger.instance import Instance
+from ledger.outside import parse_json
 
-__all__ = ["bilingual_errors", "instance_option", "ledger"]
+__all__ = ["bilingual_errors", "instance_option", "ledger", "read_receipt"]
 
 
 @click.group()
@@ -44,6 +43,12 @@ for command in (
     "--witness", "witnesses", multiple=True, help="A witness's key; say whether it cosigned. 见证公钥，说明是否已见证。"
 )
 @click.option(
+    "--against",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A checkpoint or receipt kept outside: the log must extend it; repeat. 外部留存的检查点或回执，可多次。",
+)
+@click.option(
     "--state",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Keep here how far it was verified; the next time read only what is new. 记下核验进度，下次只读新条目。",
@@ -58,6 +63,7 @@ def verify(
     vkey: str | None,
     token: str,
     witnesses: tuple[str, ...],
+    against: tuple[Path, ...],
     state: Path | None,
     jobs: int,
     as_json: bool,
@@ -67,31 +73,27 @@ def verify(
     SOURCE is an exported directory or the address of a running service (https://…, with --vkey); without it the
     instance's own ledger is read. SOURCE 为导出目录或服务地址，缺省时核验本实例。
     """
-    _check_usage(source, vkey, witnesses, jobs)
+    _check_usage(source, vkey, jobs)
     try:
         if source:
-            published = cli_published.verify_published(source, vkey or "", token, witnesses, state)
-            report, text = cli_published.to_json(published), cli_published.describe(published)
+            published = cli_published.verify_published(source, vkey or "", token, witnesses, against, state)
+            told, value = cli_published.describe(published), cli_published.to_json(published)
         else:
             opened = Instance.open(instance)
             key = parse_vkey(vkey) if vkey else opened.verifier_key()
             verdict = cli_verify.verify_own(opened, key, state=state, jobs=jobs)
-            report = cli_verify.to_json(verdict, key_from_folder=not vkey)
-            text = cli_verify.describe(verdict, key_from_folder=not vkey)
+            compared = cli_verify.compare_own(opened, key, verdict, against, witnesses)
+            told = cli_verify.describe(verdict, compared, key_from_folder=not vkey)
+            value = cli_verify.to_json(verdict, compared, key_from_folder=not vkey)
     except BilingualError as error:
         if as_json:
             click.echo(json.dumps(cli_verify.fault_to_json(error)))
         raise
-    click.echo(json.dumps(report) if as_json else text)
+    click.echo(json.dumps(value) if as_json else told)
 
 
-def _check_usage(source: str, vkey: str | None, witnesses: tuple[str, ...], jobs: int) -> None:
+def _check_usage(source: str, vkey: str | None, jobs: int) -> None:
     """Raise :class:`click.UsageError` for options that the kind of source does not know: none is passed over."""
-    if not source and witnesses:
-        raise click.UsageError(
-            "--witness goes with SOURCE; `liandong ledger status` says who cosigned. "
-            "--witness 须与 SOURCE 同用；是否已见证请看 `liandong ledger status`。"
-        )
     token_given = click.get_current_context().get_parameter_source("token") is click.core.ParameterSource.COMMANDLINE
     if not source and token_given:
         raise click.UsageError("--token goes with an address as SOURCE. --token 须与服务地址同用。")
@@ -149,7 +151,7 @@ def prove(seq: int, instance: Path, proof_only: Path | None) -> None:
 @bilingual_errors
 def check_receipt(file: Path, vkey: str) -> None:
     """离线核验回执。 Check a receipt offline."""
-    key, receipt = parse_vkey(vkey), _parse_receipt(file, read_input(file))
+    key, receipt = parse_vkey(vkey), read_receipt(file)
     try:
         entry = receipt.verify(key)
     except LedgerError as error:
@@ -159,21 +161,6 @@ def check_receipt(file: Path, vkey: str) -> None:
     click.echo(f"完好 OK：{entry['log']} 第 {entry['seq']} 条 entry {entry['seq']}，{entry['kind']}，{entry['t']}")
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a member is given twice")
-    return value
-
-
-def _parse_receipt(file: Path, data: bytes) -> Receipt:
-    try:
-        value: Any = orjson.loads(data)  # unlike json it refuses hostile nesting and numbers cleanly
-        # A reader could believe the first of two members of one name where a program takes the last.
-        json.loads(data, object_pairs_hook=_without_repeats)
-    except (ValueError, RecursionError) as error:
-        raise EntryError(
-            f"{file} cannot be read as a receipt ({error}); fetch it again from /log/receipt/NUMBER",
-            f"{file} 无法作为回执读取（{error}）；请从 /log/receipt/编号 重新获取",
-        ) from error
-    return Receipt.from_json(value)
+def read_receipt(file: Path) -> Receipt:
+    """Read a receipt's file. Raises :class:`ArgumentError` if it cannot be read, :class:`EntryError` if it is none."""
+    return Receipt.from_json(parse_json(file, read_input(file)))

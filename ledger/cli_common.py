@@ -6,6 +6,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -14,6 +15,7 @@ import click
 
 from ledger.errors import ArgumentError, BilingualError, NoteError
 from ledger.instance import Instance
+from ledger.log.cosignature import MAX_KEPT_TIME, CosignerKey
 from ledger.log.note import VerifierKey
 from ledger.log.store import Store, unavailable
 
@@ -90,3 +92,16 @@ def parse_vkey(text: str) -> VerifierKey:
         return VerifierKey.parse(text)
     except NoteError as error:
         raise ArgumentError(error.en, error.zh) from error
+
+
+def parse_witness(text: str) -> CosignerKey:
+    """A witness's key given on the command line. Raises :class:`ArgumentError` (exit 2) when it is malformed."""
+    try:
+        return CosignerKey.parse(text)
+    except NoteError as error:
+        raise ArgumentError(error.en, error.zh) from error
+
+
+def instant(time: int) -> str:
+    """A witness's POSIX time (seconds), for people; one beyond the calendar, of a wrong clock, as it is."""
+    return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%dT%H:%M:%SZ}" if time <= MAX_KEPT_TIME else f"{time} s"

@@ -3,39 +3,45 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from ledger import entries, rotation
-from ledger.cli_common import parse_vkey
-from ledger.errors import ArgumentError, NoteError
-from ledger.log.cosignature import MAX_KEPT_TIME, CosignerKey
+from ledger import entries
+from ledger.cli_common import instant, parse_vkey, parse_witness
+from ledger.cli_verify import describe_outside, outside_to_json
 from ledger.log.export import CHECKPOINT_FILE
-from ledger.log.keychain import KeyChain
-from ledger.log.note import Checkpoint, Note, VerifierKey
-from ledger.log.tiles import bundles_of, decode_bundle
+from ledger.log.merkle import HASH_BYTES
+from ledger.log.note import VerifierKey
+from ledger.log.tiles import WIDTH, TileReader
+from ledger.log.verify_outside import Outside, check_outside
 from ledger.log.verify_state import VerifiedState
-from ledger.log.verify_tiles import (
-    MAX_BUNDLE_BYTES,
-    MAX_CHECKPOINT_BYTES,
-    DirectorySource,
-    HttpSource,
-    Source,
-    TilesVerdict,
-    verify_tiles,
-)
+from ledger.log.verify_tiles import MAX_CHECKPOINT_BYTES, TilesVerdict, verify_tiles
+from ledger.outside import read_outside
+from ledger.published import keys_of, open_source
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A published log that was verified, and what of it was kept elsewhere and agrees."""
+
+    verdict: TilesVerdict
+    agreed: tuple[Outside, ...]
 
 
 def verify_published(
-    source: str, vkey: str, token: str, witness_keys: tuple[str, ...], state: Path | None = None
-) -> TilesVerdict:
+    source: str,
+    vkey: str,
+    token: str,
+    witness_keys: tuple[str, ...],
+    against: tuple[Path, ...] = (),
+    state: Path | None = None,
+) -> Published:
     """Verify an exported directory or a log at an http(s) address; entries where they are to be had.
 
     Args:
+        against: files with checkpoints or receipts that the log must extend.
         state: go on from what this file says, and leave there how far it came.
 
     Raises:
@@ -44,10 +50,10 @@ def verify_published(
         LedgerError: the first fault.
     """
     trusted = parse_vkey(vkey)
-    witnesses = [_parse_witness(text) for text in witness_keys]
-    with _open(source, token) as (opened, with_entries):
+    witnesses = [parse_witness(text) for text in witness_keys]
+    with open_source(source, token) as (opened, with_entries):
         since = _load(state, trusted, with_entries) if state is not None else None
-        keys = _keys(opened, trusted, with_entries)
+        keys = keys_of(opened, trusted, with_entries)
         size = keys.open(opened.read(CHECKPOINT_FILE, MAX_CHECKPOINT_BYTES)).size
         length = max(0, size - (since.size if since is not None else 0))
         # Drawn only for a person who watches: a log file or a script gets the verdict alone.
@@ -63,16 +69,13 @@ def verify_published(
                 progress=bar.update,
                 since=since,
             )
+        agreed = tuple(item for file in against for item in read_outside(file, keys, trusted, witnesses))
+        reader = TileReader(verdict.size, lambda tile: opened.read(f"tile/{tile.path}", WIDTH * HASH_BYTES))
+        for item in agreed:
+            check_outside(item, verdict.size, verdict.root, reader)
     if state is not None and verdict.state is not None:
         verdict.state.save(state)
-    return verdict
-
-
-def _parse_witness(text: str) -> CosignerKey:
-    try:
-        return CosignerKey.parse(text)
-    except NoteError as error:
-        raise ArgumentError(error.en, error.zh) from error
+    return Published(verdict, agreed)
 
 
 def _load(file: Path, key: VerifierKey, with_entries: bool) -> VerifiedState | None:
@@ -84,66 +87,20 @@ def _load(file: Path, key: VerifierKey, with_entries: bool) -> VerifiedState | N
     return since
 
 
-@contextmanager
-def _open(source: str, token: str) -> Iterator[tuple[Source, bool]]:
-    """The source, and whether it has entries."""
-    if "://" in source:
-        with HttpSource(source, token) as opened:
-            yield opened, bool(token)
-        return
-    path = Path(source)
-    if not path.is_dir():
-        raise ArgumentError(
-            f"{source!r} is neither a directory nor an address; name the directory that `liandong ledger export` "
-            "wrote, or an address with https://",
-            f"{source!r} 既不是目录也不是地址；请给出 `liandong ledger export` 写出的目录，或以 https:// 开头的地址",
-        )
-    if (path / "instance.yml").exists():
-        raise ArgumentError(
-            f"{source} is an instance folder, not a published log; verify it with `liandong ledger verify -i {source}`",
-            f"{source} 是实例目录，不是公布的台账；请用 `liandong ledger verify -i {source}` 核验",
-        )
-    if not (path / CHECKPOINT_FILE).exists() and not (path / "tile").exists():
-        raise ArgumentError(
-            f"{source} holds no published log (neither {CHECKPOINT_FILE} nor tile/); name the directory that "
-            "`liandong ledger export` wrote",
-            f"{source} 中没有公布的台账（没有 {CHECKPOINT_FILE} 和 tile/）；请给出 `liandong ledger export` 写出的目录",
-        )
-    yield DirectorySource(path), (path / "tile" / "entries").is_dir()
+def describe(published: Published) -> str:
+    """What was checked, and what was not."""
+    return "\n".join([_describe(published.verdict), *describe_outside(published.agreed)])
 
 
-def _keys(source: Source, trusted: VerifierKey, with_entries: bool) -> KeyChain:
-    """The trusted key; where it is not the one that signs now, what the entries derive from it.
-
-    Raises:
-        NoteError: another key of the log signs, and there are no entries that could lead to it.
-    """
-    note = source.read(CHECKPOINT_FILE, MAX_CHECKPOINT_BYTES)
-    keys = KeyChain(trusted)
-    try:
-        keys.open(note)
-    except NoteError:
-        if not with_entries:
-            raise
-        size = Checkpoint.parse_text(Note.parse(note).text).size
-        return rotation.chain(trusted, _entries(source, size))
-    return keys
-
-
-def _entries(source: Source, size: int) -> Iterator[bytes]:
-    for bundle in bundles_of(size):
-        yield from decode_bundle(source.read(f"tile/{bundle.path}", MAX_BUNDLE_BYTES), bundle)
-
-
-def describe(verdict: TilesVerdict) -> str:
-    """What was checked, and what was not: one line, and two more where only what is new was looked at."""
+def _describe(verdict: TilesVerdict) -> str:
+    """One line, and two more where only what is new was looked at."""
     times = f"，{verdict.first_t} – {verdict.last_t}" if verdict.first_t else ""
     checked = (
         f"条目与哈希瓦片 entries and hash tiles{times}"
         if verdict.entries_checked
         else "仅哈希瓦片，未见条目 hash tiles only, entries not seen"
     )
-    cosigners = "、".join(f"{found.key.name} {_when(found.time)}" for found in verdict.cosigned)
+    cosigners = "、".join(f"{found.key.name} {instant(found.time)}" for found in verdict.cosigned)
     seen = f"，见证 cosigned: {cosigners}" if cosigners else ""
     if verdict.not_cosigned:
         seen += f"，未经其见证 not cosigned by: {'、'.join(verdict.not_cosigned)}"
@@ -158,14 +115,9 @@ def describe(verdict: TilesVerdict) -> str:
     )
 
 
-def _when(time: int) -> str:
-    if time > MAX_KEPT_TIME:  # a witness whose clock is wrong must not end a verification
-        return f"{time} s"
-    return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def to_json(verdict: TilesVerdict) -> dict[str, object]:
+def to_json(published: Published) -> dict[str, object]:
     """The verdict as `--json` prints it."""
+    verdict = published.verdict
     return {
         "ok": True,
         "origin": verdict.origin,
@@ -177,4 +129,5 @@ def to_json(verdict: TilesVerdict) -> dict[str, object]:
         "read_from": verdict.since,
         "cosigned": [{"name": found.key.name, "time": found.time} for found in verdict.cosigned],
         "not_cosigned": list(verdict.not_cosigned),
+        "against": outside_to_json(published.agreed),
     }

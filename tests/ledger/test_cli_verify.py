@@ -61,7 +61,6 @@ def key_of(instance: Instance) -> Signer:
     ("arguments", "word"),
     [
         (("{published}", "--vkey", "{vkey}", "--jobs", "2"), "--jobs"),
-        (("-i", "{demo}", "--witness", "x"), "--witness"),
         (("-i", "{demo}", "--token", "x"), "--token"),
         (("{published}",), "--vkey"),
     ],
