@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -21,6 +21,7 @@ from datasette.utils import MultiParams, StartupError
 from datasette.utils.asgi import Request
 
 from catalog import i18n, listing, pages
+from catalog.address import PublicAddress
 from catalog.authentication import Credentials
 from catalog.databases import CategoryDatabase, read_without_a_thread
 from catalog.errors import UsageError
@@ -86,8 +87,14 @@ def build(service: Service, watch: Watch | None = None, metrics: Metrics | None 
         datasette.add_database(CategoryDatabase(datasette, service.instance.database_path(category)), name=category)
     read_without_a_thread(datasette.get_internal_database())
     rules, health = RuleTable(datasette, service), Health(service, metrics)
+    datasette.absolute_url = partial(_absolute_url, service.address)
     _guarded[datasette] = _Guarded(service, rules, watch or Nobody(), health)
     return datasette
+
+
+def _absolute_url(address: PublicAddress, request: Request, path: str) -> str:
+    """For Datasette's own, which takes scheme and host of the request and, for some facets, forgets ``base_url``."""
+    return address.url(path if path.startswith(address.base_url) else address.prefix + path)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class Running:
     instance: Instance
     token: str
     passwords: dict[str, str]
+    port: int = 0
 
     @property
     def key_file(self) -> Path:
@@ -137,14 +138,14 @@ async def in_process(instance: Instance):  # type: ignore[no-untyped-def]
 
 
 @contextlib.contextmanager
-def serving(instance: Instance) -> Iterator[Running]:
-    """``liandong serve`` in a process of its own, over real HTTP on loopback."""
-    port = free_port()
-    instance = instance.move_to(f"http://127.0.0.1:{port}")
+def serving(instance: Instance, public_url: str = "", port: int = 0, module: str = "catalog") -> Iterator[Running]:
+    """``liandong serve`` in a process of its own, on loopback; ``public_url`` where a proxy is before it."""
+    port = port or free_port()
+    instance = instance.move_to(public_url or f"http://127.0.0.1:{port}")
     log = instance.path.parent / f"serve-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "catalog", "serve", "-i", str(instance.path), "--port", str(port)],
+            [sys.executable, "-m", module, "serve", "-i", str(instance.path), "--port", str(port)],
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -154,7 +155,7 @@ def serving(instance: Instance) -> Iterator[Running]:
                 assert process.poll() is None, log.read_text(encoding="utf-8")
                 time.sleep(0.05)
             secrets = credentials(instance)
-            yield Running(instance.settings.public_url, instance, secrets["token"], secrets["passwords"])
+            yield Running(instance.settings.public_url, instance, secrets["token"], secrets["passwords"], port)
         finally:
             process.terminate()
             process.wait(timeout=30)
