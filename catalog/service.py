@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from catalog import grants
+from catalog.address import PublicAddress
 from catalog.identity.actor import Actor
 from catalog.identity.projection import catch_up
 from catalog.identity.register import Register
@@ -54,6 +55,11 @@ class Service:
         catch_up(register, ledger)  # what a crash kept from the register
         return service
 
+    @property
+    def address(self) -> PublicAddress:
+        """Where clients reach the service. Raises :class:`UsageError` where that cannot be served."""
+        return PublicAddress.of(self.instance.settings.public_url)
+
     def close(self) -> None:
         self.ledger.close()
         self.register.close()
@@ -70,8 +76,11 @@ class Service:
             self._decided_in = state
         if (agency, role) not in self._decided:
             held = grants.grants_to(self.register, agency, state[1])
-            found = [(resource, decide(role, agency, resource, held)) for resource in grants.resources(self.register)]
-            self._decided[agency, role] = found
+            suspended = grants.suspensions_of(self.register, agency)
+            self._decided[agency, role] = [
+                (resource, decide(role, agency, resource, held, suspended))
+                for resource in grants.resources(self.register)
+            ]
         return self._decided[agency, role]
 
     def decision(self, actor: Actor, resource: str) -> Decision | None:
@@ -84,6 +93,6 @@ class Service:
     def view_table_rules(self, actor: dict[str, Any]) -> list[list[Any]]:
         """Rows ``[database, table, allow, reason]`` for Datasette's permission system."""
         return [
-            [resource["database"], resource["table_name"], int(decision.allowed), decision.reason_en]
+            [resource["database"], resource["table_name"], int(decision.opens_table), decision.reason_en]
             for resource, decision in self.decisions(actor["agency"], actor["role"])
         ]
