@@ -28,7 +28,7 @@ from catalog.errors import UsageError
 from catalog.excel import mark_csv_downloads
 from catalog.http import App
 from catalog.recorder import Gate
-from catalog.rule_table import RuleTable
+from catalog.rule_table import SOURCE, RuleTable
 from catalog.service import Service
 from catalog.serving.metrics import Metrics
 from catalog.serving.pages import Health
@@ -53,6 +53,7 @@ _guarded: WeakKeyDictionary[Datasette, _Guarded] = WeakKeyDictionary()
 
 _INSTANCE_ACTIONS = frozenset({"view-instance"})
 _DATABASE_ACTIONS = frozenset({"view-database"})
+_INSTANCE_RULE = "SELECT NULL AS parent, NULL AS child, 1 AS allow, 'signed in' AS reason"
 _CATEGORY_RULES = " UNION ALL ".join(
     f"SELECT '{category}' AS parent, NULL AS child, 1 AS allow, 'the six categories' AS reason"
     for category in CATEGORIES
@@ -168,9 +169,9 @@ def permission_resources_sql(
     if action == "view-table":
         return guarded.rules.rules_for(actor)
     if action in _INSTANCE_ACTIONS:
-        return PermissionSQL.allow(reason="signed in")
+        return PermissionSQL(sql=_INSTANCE_RULE, source=SOURCE)
     if action in _DATABASE_ACTIONS:
-        return PermissionSQL(sql=_CATEGORY_RULES)
+        return PermissionSQL(sql=_CATEGORY_RULES, source=SOURCE)
     return None  # nothing else is ever allowed: no SQL, no download, no writing
 
 
