@@ -15,13 +15,13 @@ from weakref import WeakKeyDictionary
 import yaml
 from datasette import Response, hookimpl
 from datasette.permissions import PermissionSQL
+from datasette.renderer import json_renderer
 from datasette.utils import StartupError
 from datasette.utils.asgi import Request
 
-from catalog import i18n, listing, pages
+from catalog import csv_answer, i18n, listing, pages, tally
 from catalog.authentication import Credentials
 from catalog.errors import UsageError
-from catalog.excel import mark_csv_downloads
 from catalog.http import App
 from catalog.recorder import Gate
 from catalog.service import Service
@@ -55,6 +55,7 @@ def build(service: Service) -> Datasette:
     )
     for database in datasette.databases.values():
         _keep_queries_out_of_the_log(database)
+    _count_rows(datasette)
     _services[datasette] = service
     return datasette
 
@@ -84,6 +85,27 @@ def _keep_queries_out_of_the_log(database: Any) -> None:
     database.execute = quiet
 
 
+def _count_rows(datasette: Datasette) -> None:
+    """Have the rows counted that Datasette's own views hand to a template or turn into JSON."""
+    from datasette.views.row import RowContext
+    from datasette.views.table import TableContext
+
+    render = datasette.render_template
+
+    async def counted(templates: Any, context: Any = None, *args: Any, **kwargs: Any) -> str:
+        if isinstance(context, (TableContext, RowContext)):
+            tally.add_table(context.rows, getattr(context, "facet_results", None))
+        html: str = await render(templates, context, *args, **kwargs)
+        return html
+
+    def counted_json(request: Request, args: Any, data: dict[str, Any], error: Any, truncated: Any = None) -> Response:
+        tally.add_table(data.get("rows") or (), data.get("facet_results"))
+        return json_renderer(request, args, data, error, truncated)
+
+    datasette.render_template = counted
+    datasette.renderers["json"] = (counted_json, lambda: True)
+
+
 def service_of(datasette: Datasette) -> Service | None:
     """The service that :func:`build` gave this Datasette, if it did."""
     return _services.get(datasette)
@@ -106,7 +128,7 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
     service = service_of(datasette)
 
     def wrap(app: App) -> App:
-        return app if service is None else Gate(mark_csv_downloads(app), datasette, service)
+        return app if service is None else Gate(app, datasette, service)
 
     return wrap
 
@@ -155,6 +177,9 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
 
         return view
 
+    async def whole_csv(request: Request) -> Any:
+        return await csv_answer.table(datasette, request)
+
     return [
         (r"^/$", bind(pages.home)),
         (r"^/sign-in$", bind(pages.sign_in)),
@@ -167,6 +192,7 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         (r"^/log/tile/(?P<tile>[0-9]/.+)$", bind(pages.hash_tile)),
         (r"^/log/tile/(?P<tile>entries/.+)$", bind(pages.entry_bundle)),
         (r"^/log/receipt/(?P<seq>[0-9]+)$", bind(pages.receipt)),
+        (r"^/(?P<database>[^/.]+)/(?P<table>[^/.]+)\.csv$", whole_csv),
     ]
 
 

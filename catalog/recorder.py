@@ -7,15 +7,15 @@ no data leaves. What is not in :data:`catalog.routes.ROUTES` does not exist.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
-import orjson
 from datasette.utils import error_body
 
-from catalog import i18n
+from catalog import i18n, tally
+from catalog.arguments import refuse_arguments
 from catalog.authentication import Credentials, authenticate
 from catalog.errors import AuthenticationError, RequestError
 from catalog.http import (
@@ -37,6 +37,8 @@ from catalog.identity.nonces import replayed
 from catalog.routes import Access, Match, match
 from catalog.service import Service
 from catalog.signatures import MAX_AGE, MAX_SKEW
+from catalog.spool import Room, Spool
+from catalog.tally import Tally
 from ledger import BilingualError, ConflictError, LedgerUnavailableError
 
 #: No inline script or style, nothing from elsewhere: these networks are closed, and data must not leak by a URL.
@@ -53,9 +55,12 @@ _SECURITY_HEADERS = {
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
 }
-#: JSON larger than this is not parsed again to count its rows.
-_COUNT_ROWS_BELOW_BYTES = 4 * 1024 * 1024
-_REFUSED_ARGUMENTS = frozenset({"_through", "_where", "_m2m", "_trace", "_context"})
+#: Fields that ask for a part of an answer, or for it only if it changed (RFC 9110 §13, §14). What gives data never sees
+#: them: "not modified" would be an answer about the data, and a part is not what the entry's digest is of.
+_CONDITIONAL = frozenset(
+    {b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since", b"if-range", b"range"}
+)
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class Gate:
@@ -69,13 +74,18 @@ class Gate:
         self._app = app
         self._datasette = datasette
         self._service = service
+        self._room = Room(service.instance.path / "spool", datasette.setting("max_csv_mb") * 2**20)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self._datasette.in_client():
+        if scope["type"] == "lifespan" or self._datasette.in_client():
             await self._app(scope, receive, send)
-            return
-        started_ns = time.perf_counter_ns()
-        request = _Request(scope, started_ns)
+        elif scope["type"] == "http":
+            with closing(self._room.open()) as spool:
+                await self._serve(_Request(scope, time.perf_counter_ns(), spool), receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})  # nothing here speaks it, and no route decides on it
+
+    async def _serve(self, request: _Request, receive: Receive, send: Send) -> None:
         i18n.language.set(i18n.negotiate(request.cookies.get(i18n.COOKIE), request.fields.get("accept-language", "")))
         try:
             answer = await self._answer(request, receive)
@@ -101,7 +111,7 @@ class Gate:
         inner = replay_body(body, receive)
         scope = request.inner_scope(credentials)
         if found is not None and public:
-            return await collect(self._app, scope, inner)
+            return await collect(self._app, scope, inner, request.spool)
         if credentials is None:
             return self._ask_to_sign_in(request)
         if found is None:
@@ -115,7 +125,7 @@ class Gate:
                 await asyncio.to_thread(
                     nonces.use, self._service.register, credentials.keyid, credentials.nonce, MAX_AGE + 2 * MAX_SKEW
                 )
-            return await collect(self._app, scope, inner)
+            return await collect(self._app, scope, inner, request.spool)
         if found.route.access is Access.AUDIT and credentials.actor.role != "supervisor":
             raise RequestError(
                 403,
@@ -125,25 +135,31 @@ class Gate:
         if credentials.nonce and self._service.ledger.used(credentials.once_key) is not None:
             raise replayed()
         refuse_arguments(request.query)
-        answer = await collect(self._app, scope, inner)
+        counted = tally.begin()
+        answer = await collect(self._app, _unconditional(scope), inner, request.spool)
+        if answer.status in _REDIRECTS and (there := answer.header(b"location")):
+            # It carries no data, and the address that it leads to is recorded.
+            return Answer(answer.status, [(b"location", there.encode("latin-1")), (b"cache-control", b"no-store")])
+        answer.drop_header("link")  # Datasette's names the next page by the last row's values
         if request.method == "HEAD":
-            answer.body = b""  # what leaves is what is hashed and counted
-        if 300 <= answer.status < 400:  # a redirect carries no data, the address it leads to is recorded
-            return answer
-        return await self._record(request, found, credentials, answer)
+            answer.body, counted.rows = b"", 0  # what leaves is what is hashed and counted
+        return await self._record(request, found, credentials, answer, counted)
 
-    async def _record(self, request: _Request, found: Match, credentials: Credentials, answer: Answer) -> Answer:
+    async def _record(
+        self, request: _Request, found: Match, credentials: Credentials, answer: Answer, counted: Tally
+    ) -> Answer:
         """Append the entry of an answer; return the answer with the entry named in its headers.
 
         Raises:
             RequestError: 503, the ledger cannot be written.
             AuthenticationError: the nonce was used by another request in the meantime.
         """
-        kind, fields = self._entry(found, credentials, answer)
+        kind, fields = self._entry(found, credentials, answer, counted)
         particulars = credentials.particulars()
         particulars["query"] = f"{request.method} {request.target}"
         if kind in ("query.served", "audit.read"):
-            particulars["answer_sha256"] = hashlib.sha256(answer.body).hexdigest()
+            particulars["answer_sha256"] = await answer.sha256()
+        # From the request's arrival here to the whole answer, hashed: what the agency waited for but the commit itself.
         fields["elapsed_us"] = (time.perf_counter_ns() - request.started_ns) // 1000
         once = (credentials.once_key,) if credentials.nonce else ()
         try:
@@ -163,7 +179,9 @@ class Gate:
         answer.set_header("cache-control", "private, no-store")
         return answer
 
-    def _entry(self, found: Match, credentials: Credentials, answer: Answer) -> tuple[str, dict[str, Any]]:
+    def _entry(
+        self, found: Match, credentials: Credentials, answer: Answer, counted: Tally
+    ) -> tuple[str, dict[str, Any]]:
         fields: dict[str, Any] = {
             "requester": credentials.actor.agency,
             "auth": credentials.actor.auth,
@@ -174,16 +192,15 @@ class Gate:
         if credentials.actor.keyid:
             fields["keyid"] = credentials.actor.keyid
         if found.route.access is Access.AUDIT:
-            return "audit.read", {**fields, "size_bytes": len(answer.body)}
+            return "audit.read", {**fields, "size_bytes": answer.size_bytes}
         decision = self._service.decision(credentials.actor, found.resource) if answer.status == 403 else None
         if answer.status == 403 and (decision is None or not decision.allowed):
             return "query.referred", {**fields, "clause": decision.code if decision else "not_published"}
         if answer.status >= 400:
             return "query.failed", fields
-        fields |= {"format": found.format, "size_bytes": len(answer.body)}
-        rows = _count_rows(found, answer)
-        if rows is not None:
-            fields["rows"] = rows
+        fields |= {"format": found.format, "size_bytes": answer.size_bytes}
+        if counted.rows is not None:
+            fields["rows"] = counted.rows
         return "query.served", fields
 
     def _ask_to_sign_in(self, request: _Request) -> Answer:
@@ -223,8 +240,9 @@ class Gate:
 class _Request:
     """What the gate reads of a request, once."""
 
-    def __init__(self, scope: Scope, started_ns: int) -> None:
+    def __init__(self, scope: Scope, started_ns: int, spool: Spool) -> None:
         self.started_ns = started_ns
+        self.spool = spool
         self.method: str = scope["method"]
         raw_path = scope.get("raw_path") or scope["path"].encode()
         self.path: str = raw_path.decode("latin-1").partition("?")[0]
@@ -255,33 +273,6 @@ class _Request:
         }
 
 
-def refuse_arguments(query: str) -> None:
-    """Raise :class:`RequestError` 400 for arguments of Datasette that reach past the table that was asked for.
-
-    ``_through`` filters by another table, whose permission would have to be decided and recorded too.
-    """
-    for name, _ in parse_qsl(query, keep_blank_values=True):
-        if name in _REFUSED_ARGUMENTS:
-            raise RequestError(
-                400,
-                f"the argument {name} is not served here; filter by the table's own columns",
-                f"不支持参数 {name}；请按本表的字段筛选",
-            )
-
-
-def _count_rows(found: Match, answer: Answer) -> int | None:
-    if found.format != "json" or len(answer.body) > _COUNT_ROWS_BELOW_BYTES:
-        return None
-    if not answer.body:
-        return 0
-    try:
-        value = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:  # newline-delimited JSON: a row a line
-        return answer.body.count(b"\n") + (not answer.body.endswith(b"\n"))
-    if isinstance(value, list):
-        return len(value)
-    # Facets give values away as rows do; with _shape=object the rows are the members, by primary key.
-    rows = value.get("rows", value if "ok" not in value else [])
-    facets = value.get("facet_results") or {}
-    groups = facets.get("results", {}) if isinstance(facets, dict) else {}
-    return len(rows) + sum(len(group.get("results", [])) for group in groups.values())
+def _unconditional(scope: Scope) -> Scope:
+    """The scope without fields that ask for less than the whole answer."""
+    return {**scope, "headers": [item for item in scope["headers"] if item[0].lower() not in _CONDITIONAL]}

@@ -25,6 +25,7 @@ from catalog.routes import ROUTES, Access, match
         ("HEAD", "/log/tile/1/000", "tile", "tile", "html"),
         ("GET", "/log/tile/entries/000.p/17", "entries", "entries", "html"),
         ("POST", "/sign-in", "sign-in", "sign-in", "html"),
+        ("GET", "/-/static-plugins/liandong/liandong.css", "static", "static", "html"),
     ],
 )
 def test_known_addresses_have_their_route(method: str, path: str, name: str, resource: str, format: str) -> None:
@@ -70,6 +71,12 @@ def test_known_addresses_have_their_route(method: str, path: str, name: str, res
         ("POST", "/log/tile/0/000"),
         ("GET", "/log/receipt/-1"),
         ("OPTIONS", "/"),
+        ("GET", "/-/static-plugins/liandong/../static"),
+        ("GET", "/-/static-plugins/liandong/.hidden"),
+        ("GET", "/-/static-plugins/liandong/fonts/"),
+        ("GET", "/-/static-plugins/liandong/liandong.css/"),
+        ("GET", "/-/static-plugins/liandong//liandong.css"),
+        ("GET", "/-/static-plugins/elsewhere/app.css"),
         ("PUT", "/sign-in"),
     ],
 )
