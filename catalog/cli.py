@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 
 import click
 
-from catalog import client
+from catalog.cli_client import check_signature, query
 from catalog.demo import build as demo_build
 from catalog.errors import UsageError
-from catalog.server import address, listen
 from catalog.server import serve as run_server
+from catalog.serving.listener import address, listen
+from catalog.serving.options import Options
 from catalog.setup import built_beside, create_instance
 from ingest.cli import ingest
 from ledger import Instance, NoteError, Settings
 from ledger.cli import bilingual_errors, instance_option, ledger
-from ledger.cli_common import parse_vkey
+from ledger.cli_restore import restore_command
 from ledger.log.note import check_name
 from ledger.witness_cli import witness
 
@@ -36,6 +38,9 @@ def main() -> None:
 main.add_command(ledger)
 main.add_command(ingest)
 main.add_command(witness)
+main.add_command(query)
+main.add_command(check_signature)
+main.add_command(restore_command)
 
 
 @main.command()
@@ -67,48 +72,37 @@ def demo(directory: Path, host: str, port: int, create_only: bool) -> None:
 @instance_option
 @host_option
 @port_option
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Processes that answer requests. 应答请求的进程数。",
+)
+@click.option(
+    "--access-log",
+    metavar="FILE|-",
+    help="Log each request as a JSON line: route, never what was asked. 访问日志（每行一个 JSON，不含查询内容）。",
+)
+@click.option(
+    "--verify-minutes",
+    type=click.IntRange(0, 1440),
+    default=10,
+    show_default=True,
+    help="Verify what is new in the ledger so often; 0 for never. 每隔几分钟核验台账新条目，0 为不核验。",
+)
 @bilingual_errors
-def serve(instance: Path, host: str, port: int) -> None:
+def serve(*, instance: Path, host: str, port: int, workers: int, access_log: str | None, verify_minutes: int) -> None:
     """启动服务。 Serve an instance."""
     opened = Instance.open(instance)
+    every = timedelta(minutes=verify_minutes) if verify_minutes else None
+    options = Options(workers=workers, access_log=access_log, verify_every=every)
     listener = listen(host, port)
     here, clients = address(host, port), opened.settings.public_url
     text = f"服务已启动 serving {instance} at {here}"
     if here != clients:
         text += f"，客户端须用 clients must use {clients}"
-    run_server(opened, listener, lambda: click.echo(text))
-
-
-@main.command()
-@click.argument("url")
-@click.option(
-    "--key",
-    "key_file",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    envvar="LIANDONG_KEY",
-    help="The system's private key, PEM, mode 0600 (or LIANDONG_KEY). 本系统的私钥文件。",
-)
-@click.option(
-    "--receipts",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("receipts"),
-    show_default=True,
-    help="Folder in which receipts are kept. 保存回执的目录。",
-)
-@click.option("--vkey", help="The log's verifier key: check the receipt at once. 台账验证公钥，用于当场核验回执。")
-@bilingual_errors
-def query(url: str, key_file: Path, receipts: Path, vkey: str | None) -> None:
-    """签名查询并保存回执。 Query URL, signed (RFC 9421); print the answer, keep the receipt."""
-    verifier = parse_vkey(vkey) if vkey else None
-    asked = client.query(url, client.load_key(key_file))
-    saved = client.save(asked, receipts)
-    if verifier is not None:
-        client.check(asked, verifier)
-    sys.stdout.buffer.write(asked.body)
-    sys.stdout.buffer.write(b"" if asked.body.endswith(b"\n") else b"\n")
-    checked = "，核验通过 verified" if verifier else ""
-    click.echo(f"台账第 {asked.seq} 条 ledger entry {asked.seq}，回执 receipt: {saved}{checked}", err=True)
+    run_server(opened, listener, lambda: click.echo(text), options)
 
 
 @main.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -59,13 +59,17 @@ class Answer:
 
     def set_header(self, name: str, value: str) -> None:
         """Set a header field, replacing any of that name."""
-        self.drop_header(name)
-        self.headers.append((name.lower().encode(), value.encode("latin-1")))
+        self.set_headers({name: value})
 
-    def drop_header(self, name: str) -> None:
-        """Leave out a header field."""
-        raw = name.lower().encode()
-        self.headers = [(key, old) for key, old in self.headers if key.lower() != raw]
+    def set_headers(self, values: Mapping[str, str]) -> None:
+        """Set header fields, replacing any of these names."""
+        self.drop_headers(*values)
+        self.headers.extend((name.lower().encode(), value.encode("latin-1")) for name, value in values.items())
+
+    def drop_headers(self, *names: str) -> None:
+        """Leave out header fields."""
+        raw = {name.lower().encode() for name in names}
+        self.headers = [(key, old) for key, old in self.headers if key.lower() not in raw]
 
     async def send(self, send: Send, *, with_body: bool = True) -> None:
         """Send it, piece by piece if it is large.
@@ -96,6 +100,8 @@ def header_fields(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 def cookies(header: str) -> dict[str, str]:
     """The cookies of a Cookie header; a malformed one is no cookie."""
+    if not header:
+        return {}
     jar: SimpleCookie = SimpleCookie()
     try:
         jar.load(header)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from datasette.utils import error_body
 
-from catalog import i18n, tally
+from catalog import i18n, idempotency, tally
 from catalog.arguments import refuse_arguments
 from catalog.authentication import Credentials, authenticate
 from catalog.errors import AuthenticationError, RequestError
@@ -34,12 +35,14 @@ from catalog.http import (
 )
 from catalog.identity import nonces
 from catalog.identity.nonces import replayed
-from catalog.routes import Access, Match, match
+from catalog.routes import METHODS, Access, Match, match
 from catalog.service import Service
-from catalog.signatures import MAX_AGE, MAX_SKEW
+from catalog.serving import tracing
+from catalog.serving.watch import Seen, Watch
+from catalog.signatures import MAX_AGE, MAX_SKEW, is_signed
 from catalog.spool import Room, Spool
 from catalog.tally import Tally
-from ledger import BilingualError, ConflictError, LedgerUnavailableError
+from ledger import Appended, BilingualError, ConflictError, LedgerUnavailableError
 
 #: No inline script or style, nothing from elsewhere: these networks are closed, and data must not leak by a URL.
 CONTENT_SECURITY_POLICY = (
@@ -55,6 +58,8 @@ _SECURITY_HEADERS = {
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
 }
+#: Whose offices see the figures of the service.
+_OPERATING_ROLES = frozenset({"supervisor", "operator"})
 #: Fields that ask for a part of an answer, or for it only if it changed (RFC 9110 §13, §14). What gives data never sees
 #: them: "not modified" would be an answer about the data, and a part is not what the entry's digest is of.
 _CONDITIONAL = frozenset(
@@ -68,12 +73,15 @@ class Gate:
 
     Args:
         app: Datasette's own application.
+        watch: told of each request, for metrics and the access log.
     """
 
-    def __init__(self, app: App, datasette: Datasette, service: Service) -> None:
+    def __init__(self, app: App, datasette: Datasette, service: Service, watch: Watch) -> None:
         self._app = app
         self._datasette = datasette
         self._service = service
+        self._address = service.address
+        self._watch = watch
         self._room = Room(service.instance.path / "spool", datasette.setting("max_csv_mb") * 2**20)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,21 +89,36 @@ class Gate:
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
             with closing(self._room.open()) as spool:
-                await self._serve(_Request(scope, time.perf_counter_ns(), spool), receive, send)
+                await self._serve(scope, receive, send, spool)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})  # nothing here speaks it, and no route decides on it
 
-    async def _serve(self, request: _Request, receive: Receive, send: Send) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, spool: Spool) -> None:
+        started_ns = time.perf_counter_ns()
+        refused = None
+        try:
+            scope = self._address.placed(scope)
+        except RequestError as error:
+            refused = error
+        request = _Request(scope, started_ns, spool)
         i18n.language.set(i18n.negotiate(request.cookies.get(i18n.COOKIE), request.fields.get("accept-language", "")))
         try:
-            answer = await self._answer(request, receive)
+            answer = await self._answer(request, receive) if refused is None else self._misplaced(request, refused)
         except RequestError as error:
             answer = await self._error(request, error)
         except BilingualError as error:  # the ledger or the register: no data leaves, whatever it was
             answer = await self._error(request, RequestError(503, error.en, error.zh))
-        for name, value in _SECURITY_HEADERS.items():
-            answer.set_header(name, value)
-        await answer.send(send, with_body=request.method != "HEAD")
+        answer.set_headers(_SECURITY_HEADERS)
+        try:
+            await answer.send(send, with_body=request.method != "HEAD")
+        finally:
+            self._watch.seen(request.seen(answer))
+
+    def _misplaced(self, request: _Request, refused: RequestError) -> Answer:
+        """A path that does not lie below the prefix: the prefix itself leads to the home page."""
+        if request.path != self._address.prefix:
+            raise refused
+        return Answer(308, [(b"location", self._address.base_url.encode()), (b"cache-control", b"no-store")])
 
     async def _answer(self, request: _Request, receive: Receive) -> Answer:
         found = request.match
@@ -104,8 +127,9 @@ class Gate:
         public = found is not None and found.route.access is Access.PUBLIC
         credentials = None
         try:
-            credentials = authenticate(self._service, request.method, request.target, request.fields, body)
+            credentials = authenticate(self._service, request.method, request.whole_target, request.fields, body)
         except AuthenticationError:
+            self._watch.refused_credentials(_kind_of(request.fields))
             if not public:
                 raise
         inner = replay_body(body, receive)
@@ -120,52 +144,96 @@ class Gate:
                 "there is nothing at this address; start from the home page",
                 "此地址没有内容；请从首页进入",
             )
-        if found.route.access is Access.SIGNED_IN:
-            if credentials.nonce:
-                await asyncio.to_thread(
-                    nonces.use, self._service.register, credentials.keyid, credentials.nonce, MAX_AGE + 2 * MAX_SKEW
-                )
+        if found.route.access in (Access.SIGNED_IN, Access.OPERATION):
+            _check_role(found, credentials)
+            await self._use_nonce(credentials)
             return await collect(self._app, scope, inner, request.spool)
-        if found.route.access is Access.AUDIT and credentials.actor.role != "supervisor":
-            raise RequestError(
-                403,
-                "only the supervising offices read the whole ledger; your own entries are under “Our queries”",
-                "只有监督机构可以查阅全部台账；本单位的记录见“本单位的查询”",
-            )
+        _check_role(found, credentials)
         if credentials.nonce and self._service.ledger.used(credentials.once_key) is not None:
             raise replayed()
         refuse_arguments(request.query)
+        claim = None
+        if request.method == "POST":
+            key = request.fields.get(idempotency.HEADER)
+            claim = idempotency.claim(self._service, credentials.actor.agency, key, request.asked, body)
+            if claim is not None and (first := claim.first()) is not None:
+                return await self._repeat(credentials, first)
         counted = tally.begin()
         answer = await collect(self._app, _unconditional(scope), inner, request.spool)
         if answer.status in _REDIRECTS and (there := answer.header(b"location")):
             # It carries no data, and the address that it leads to is recorded.
             return Answer(answer.status, [(b"location", there.encode("latin-1")), (b"cache-control", b"no-store")])
-        answer.drop_header("link")  # Datasette's names the next page by the last row's values
+        answer.drop_headers("link")  # Datasette's names the next page by the last row's values
         if request.method == "HEAD":
             answer.body, counted.rows = b"", 0  # what leaves is what is hashed and counted
-        return await self._record(request, found, credentials, answer, counted)
+        return await self._record(request, found, credentials, answer, counted, claim)
+
+    async def _use_nonce(self, credentials: Credentials) -> None:
+        """Use up the nonce of a signed request that leaves no entry; raises :class:`AuthenticationError` if it was."""
+        if credentials.nonce:
+            keep = MAX_AGE + 2 * MAX_SKEW
+            await asyncio.to_thread(nonces.use, self._service.register, credentials.keyid, credentials.nonce, keep)
+
+    async def _repeat(self, credentials: Credentials, seq: int) -> Answer:
+        await self._use_nonce(credentials)
+        return idempotency.repeated(self._service, seq, self._receipt_path(seq))
+
+    def _receipt_path(self, seq: int) -> str:
+        return str(self._datasette.urls.path(f"/log/receipt/{seq}"))
 
     async def _record(
-        self, request: _Request, found: Match, credentials: Credentials, answer: Answer, counted: Tally
+        self,
+        request: _Request,
+        found: Match,
+        credentials: Credentials,
+        answer: Answer,
+        counted: Tally,
+        claim: idempotency.Claim | None,
     ) -> Answer:
         """Append the entry of an answer; return the answer with the entry named in its headers.
 
         Raises:
-            RequestError: 503, the ledger cannot be written.
+            RequestError: 503, the ledger cannot be written; 409, the idempotency key was used for another call.
             AuthenticationError: the nonce was used by another request in the meantime.
         """
         kind, fields = self._entry(found, credentials, answer, counted)
         particulars = credentials.particulars()
-        particulars["query"] = f"{request.method} {request.target}"
+        particulars["query"] = request.asked
         if kind in ("query.served", "audit.read"):
             particulars["answer_sha256"] = await answer.sha256()
         # From the request's arrival here to the whole answer, hashed: what the agency waited for but the commit itself.
         fields["elapsed_us"] = (time.perf_counter_ns() - request.started_ns) // 1000
-        once = (credentials.once_key,) if credentials.nonce else ()
+        once: tuple[str, ...] = (credentials.once_key,) if credentials.nonce else ()
+        if claim is not None and answer.status < 400:
+            once += claim.once
         try:
-            done = await self._service.ledger.append_async(kind, fields, particulars=particulars, once=once)
+            done = await self._append(request, kind, fields, particulars, once)
         except ConflictError as error:
+            if claim is not None and (first := claim.first()) is not None:
+                return await self._repeat(credentials, first)
+            self._watch.refused_credentials("signature")
             raise replayed() from error
+        answer.set_headers(
+            {
+                "ledger-entry": str(done.seq),
+                "ledger-receipt": self._receipt_path(done.seq),
+                "cache-control": "private, no-store",
+            }
+        )
+        return answer
+
+    async def _append(
+        self, request: _Request, kind: str, fields: dict[str, Any], particulars: dict[str, Any], once: tuple[str, ...]
+    ) -> Appended:
+        """Make an answer's entry durable. Raises what :meth:`_record` does, and :class:`ConflictError`."""
+        self._watch.appending(1)
+        queued = time.perf_counter()
+        try:
+            with tracing.appending(fields["route"]) as span:
+                done = await self._service.ledger.append_async(kind, fields, particulars=particulars, once=once)
+                span.set_attribute("liandong.entry", done.seq)
+        except ConflictError:
+            raise
         except LedgerUnavailableError as error:
             raise RequestError(503, error.en, error.zh) from error
         except BilingualError as error:
@@ -174,10 +242,11 @@ class Gate:
                 f"the query could not be recorded, so no data is given ({error.en})",
                 f"本次查询无法记入台账，故不提供数据（{error.zh}）",
             ) from error
-        answer.set_header("ledger-entry", str(done.seq))
-        answer.set_header("ledger-receipt", self._datasette.urls.path(f"/log/receipt/{done.seq}"))
-        answer.set_header("cache-control", "private, no-store")
-        return answer
+        finally:
+            self._watch.appending(-1)
+        self._watch.appended(time.perf_counter() - queued)
+        request.entry = done.seq
+        return done
 
     def _entry(
         self, found: Match, credentials: Credentials, answer: Answer, counted: Tally
@@ -220,6 +289,7 @@ class Gate:
                     "status": error.status,
                     "title": None,
                     "error": i18n.choose(error.zh, error.en),
+                    **error.details,
                     "liandong_actor": request.actor,
                     "here": request.target if request.method in ("GET", "HEAD") else "/",
                 },
@@ -228,7 +298,7 @@ class Gate:
         else:
             # `error` in the reader's language as Datasette's shape wants it; both languages beside it.
             body = error_body(i18n.choose(error.zh, error.en), error.status)
-            answer = Answer.of_json(error.status, {**body, "error_zh": error.zh, "error_en": error.en})
+            answer = Answer.of_json(error.status, {**body, "error_zh": error.zh, "error_en": error.en, **error.details})
         answer.set_header("cache-control", "no-store")
         if error.status == 401:
             answer.set_header("www-authenticate", "Bearer")
@@ -238,7 +308,7 @@ class Gate:
 
 
 class _Request:
-    """What the gate reads of a request, once."""
+    """What the gate reads of a request, once; ``path`` and ``target`` lie below the public prefix."""
 
     def __init__(self, scope: Scope, started_ns: int, spool: Spool) -> None:
         self.started_ns = started_ns
@@ -249,10 +319,16 @@ class _Request:
         query = scope.get("query_string", b"").decode("latin-1")
         self.query = query
         self.target = f"{self.path}?{query}" if query else self.path
+        #: As it was sent, prefix included.
+        self.whole_target = scope.get("root_path", "") + self.target
+        #: What the entry commits to as the query.
+        self.asked = f"{self.method} {self.whole_target}"
         self.fields = header_fields(scope["headers"])
         self.cookies = cookies(self.fields.get("cookie", ""))
         self.match = match(self.method, self.path)
         self.actor: dict[str, Any] | None = None
+        self.entry: int | None = None
+        self._credentials: Credentials | None = None
         self._scope = scope
 
     @property
@@ -264,6 +340,7 @@ class _Request:
 
     def inner_scope(self, credentials: Credentials | None) -> Scope:
         """The scope for Datasette: our actor, and no credentials that it could read for itself."""
+        self._credentials = credentials
         self.actor = credentials.actor.to_datasette() if credentials else None
         hidden = (b"cookie", b"authorization")
         return {
@@ -271,6 +348,45 @@ class _Request:
             "headers": [(name, value) for name, value in self._scope["headers"] if name.lower() not in hidden],
             "liandong_credentials": credentials,
         }
+
+    def seen(self, answer: Answer) -> Seen:
+        """The request for metrics and log: no address, no login, nothing of what was asked."""
+        credentials = self._credentials
+        return Seen(
+            self.method if self.method in METHODS else "OTHER",
+            self.match.route.name if self.match else "none",
+            answer.status,
+            (time.perf_counter_ns() - self.started_ns) // 1000,
+            0 if self.method == "HEAD" else answer.size_bytes,
+            credentials.actor.agency if credentials else "",
+            credentials.actor.auth if credentials else "",
+            self.entry,
+            tracing.trace_id(),
+        )
+
+
+def _check_role(found: Match, credentials: Credentials) -> None:
+    """Raise :class:`RequestError` 403 where the route is for other offices."""
+    role = credentials.actor.role
+    if found.route.access is Access.OPERATION and role not in _OPERATING_ROLES:
+        raise RequestError(
+            403,
+            "figures of the service are for the supervising offices and the operator",
+            "服务运行指标仅供监督机构和运维人员查看",
+        )
+    if found.route.access is Access.AUDIT and role != "supervisor":
+        raise RequestError(
+            403,
+            "only the supervising offices read the whole ledger; your own entries are under “Our queries”",
+            "只有监督机构可以查阅全部台账；本单位的记录见“本单位的查询”",
+        )
+
+
+def _kind_of(fields: Mapping[str, str]) -> str:
+    """Which credentials a request brought, for counting those refused."""
+    if is_signed(fields):
+        return "signature"
+    return "token" if fields.get("authorization") else "session"
 
 
 def _unconditional(scope: Scope) -> Scope:

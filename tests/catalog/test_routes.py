@@ -92,4 +92,4 @@ def test_any_path_matches_or_not_without_an_exception(path: str) -> None:
 
 def test_only_what_shows_nothing_of_the_catalog_is_public() -> None:
     public = {route.name for route in ROUTES if route.access is Access.PUBLIC}
-    assert public == {"static", "favicon", "sign-in", "language", "checkpoint", "vkey", "tile"}
+    assert public == {"static", "favicon", "sign-in", "language", "checkpoint", "vkey", "tile", "healthz", "readyz"}
