@@ -356,10 +356,10 @@ class TablePage:
 
     @property
     def csv_url(self) -> str:
-        """The whole query (as many rows as one answer may hold) as a file for a spreadsheet."""
+        """The whole query as a file for a spreadsheet."""
         facets = [name for name, _ in self.address.args if name.startswith("_facet")]
-        address = self.address.without("_size", "_dl", *facets, *_PLACE)
-        return str(address.having(("_size", "max"), ("_dl", "1")).as_format("csv"))
+        address = self.address.without("_size", "_stream", "_dl", *facets, *_PLACE)
+        return str(address.having(("_stream", "1"), ("_dl", "1")).as_format("csv"))
 
     def facets(self, results: Iterable[Mapping[str, Any]]) -> list[Facet]:
         """Datasette's facets in the reader's language."""

@@ -143,5 +143,8 @@ def behind_nginx(
     ):
         assert server.count(old) == 1, old
         server = server.replace(old, new)
-    with serving(instance, f"https://localhost:{port}{prefix}", inner, module) as running, nginx(folder, server):
+    with (
+        serving(instance, public_url=f"https://localhost:{port}{prefix}", port=inner, module=module) as running,
+        nginx(folder, server),
+    ):
         yield running, tls

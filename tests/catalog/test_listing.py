@@ -184,7 +184,7 @@ def test_an_address_that_names_a_host_is_brought_back_to_this_site() -> None:
 def test_files_hold_the_whole_query_and_json_the_page() -> None:
     asked = page("town=a&_facet=town&_facet_array=penalty_types&_next=50&_size=10")
     assert asked.json_url.startswith("/work/penalties.json?town=a&")
-    assert parse_qsl(urlsplit(asked.csv_url).query) == [("town", "a"), ("_size", "max"), ("_dl", "1")]
+    assert parse_qsl(urlsplit(asked.csv_url).query) == [("town", "a"), ("_stream", "1"), ("_dl", "1")]
     assert urlsplit(asked.csv_url).path == "/work/penalties.csv"
 
 
