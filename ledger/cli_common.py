@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 
 import click
 
-from ledger.errors import ArgumentError, BilingualError, NoteError
+from ledger.errors import ArgumentError, BilingualError, InstanceError, NoteError
 from ledger.log.note import VerifierKey
 
 P = ParamSpec("P")
@@ -48,3 +48,27 @@ def parse_vkey(text: str) -> VerifierKey:
         return VerifierKey.parse(text)
     except NoteError as error:
         raise ArgumentError(error.en, error.zh) from error
+
+
+def read_file(file: Path, limit_bytes: int = 1 << 30) -> bytes:
+    """The bytes of a file. Raises :class:`InstanceError` if it cannot be read, :class:`NoteError` if too large."""
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(limit_bytes + 1)
+    except OSError as error:
+        raise InstanceError(
+            f"{file} cannot be read ({error.strerror})", f"无法读取 {file}（{error.strerror}）"
+        ) from error
+    if len(data) > limit_bytes:
+        raise NoteError(f"{file} is larger than {limit_bytes} bytes", f"{file} 超过 {limit_bytes} 字节")
+    return data
+
+
+def write_file(file: Path, data: bytes) -> None:
+    """Write a file. Raises :class:`InstanceError`."""
+    try:
+        file.write_bytes(data)
+    except OSError as error:
+        raise InstanceError(
+            f"{file} cannot be written ({error.strerror})", f"无法写入 {file}（{error.strerror}）"
+        ) from error

@@ -224,6 +224,9 @@ def test_a_folder_says_what_is_wrong_with_it(instance: Instance, tmp_path: Path)
         {"logs": 5},
         {"call": 1},
         {"silent_after_hours": "1"},
+        {"silent_after_hours": -1},
+        {"since": "yesterday"},
+        {"since": "2026-11-23T10:00:00"},
     ):
         (folder / "witness.yml").write_text(yaml.safe_dump({**settings, **change}), encoding="utf-8")
         with pytest.raises(InstanceError, match="damaged"):
