@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from ledger.audit import bounds as time_bounds
-from ledger.cli_common import bilingual_errors, instance_option, read_file, write_file
+from ledger.cli_common import bilingual_errors, instance_option, read_input, write_output
 from ledger.errors import WitnessError
 from ledger.instance import Instance
 from ledger.log.policy import Policy
@@ -34,7 +34,7 @@ def witness_export(witness_name: str, file: Path, old: int | None, instance: Pat
     key = opened.verifier_key()
     with closing(Store.open(opened.ledger_path, read_only=True)) as store:
         policy = load_policy(opened.path / POLICY_FILE, key)
-        write_file(file, export_submission(store, key, policy, witness_name, old))
+        write_output(file, export_submission(store, key, policy, witness_name, old))
     click.echo(f"已写出，请交见证方 `liandong witness sign` written for `liandong witness sign`: {file}")
 
 
@@ -46,7 +46,7 @@ def witness_import(file: Path, instance: Path) -> None:
     """收回见证方签署的文件。 Take the FILE that a witness cosigned; anchor it if that makes a quorum."""
     opened = Instance.open(instance)
     policy = load_policy(opened.path / POLICY_FILE, opened.verifier_key())
-    note = read_file(file, MAX_BODY_BYTES)
+    note = read_input(file, MAX_BODY_BYTES)
     with opened.ledger() as book, closing(Store.open(opened.ledger_path)) as store:
         checkpoint, anchored = import_cosigned(book, store, policy, note)
     click.echo(f"已收回 taken: {checkpoint.size} 条 entries")

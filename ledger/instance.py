@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -18,12 +17,15 @@ from typing import Any
 import yaml
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ledger.address import check_public_url
 from ledger.book import Ledger
 from ledger.errors import InstanceError, NoteError, VersionTooNewError
 from ledger.log.keychain import KeyChain
 from ledger.log.note import Signer, VerifierKey, check_name
+from ledger.log.sequencer import Committed
 from ledger.log.store import Store
 from ledger.rotation import KIND as ROTATED
 from ledger.rotation import chain_of_file, statement
@@ -45,8 +47,8 @@ class Settings:
 
     Attributes:
         origin: the ledger's name in every entry and checkpoint.
-        public_url: scheme and host (and port) under which clients reach the service, without a closing slash; the
-            only source of these for signatures and links, forwarded headers are never believed.
+        public_url: scheme, host, maybe a port and a path below which clients reach the service, without a closing
+            slash; the only source of these for signatures and links, forwarded headers are never believed.
         demo: an invented county; every page says so.
     """
 
@@ -111,7 +113,7 @@ class Instance:
             NoteError: ``settings.origin`` cannot name a log.
         """
         check_name(settings.origin)
-        _check_public_url(settings.public_url)
+        check_public_url(settings.public_url)
         instance = cls(path, settings)
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -157,7 +159,7 @@ class Instance:
         Raises:
             InstanceError: the address is out of form.
         """
-        _check_public_url(public_url)
+        check_public_url(public_url)
         moved = Instance(self.path, replace(self.settings, public_url=public_url))
         if moved.settings != self.settings:
             try:
@@ -201,10 +203,13 @@ class Instance:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         random: Callable[[int], bytes] = os.urandom,
         also: Sequence[Ed25519PrivateKey] = (),
+        on_commit: Callable[[Committed], None] | None = None,
     ) -> Ledger:
         """Open the ledger for appending. A context manager; close it."""
         key = self._private_key()
-        return Ledger(self.ledger_path, key, now=now, random=random, also=also, head=self.head_path)
+        return Ledger(
+            self.ledger_path, key, now=now, random=random, also=also, head=self.head_path, on_commit=on_commit
+        )
 
     def verifier_key(self) -> VerifierKey:
         """The public key of this instance's log: from its private key, or in a copy without keys from log.vkey.
@@ -339,15 +344,7 @@ class Instance:
             raise _damaged(path, error.strerror or str(error)) from error
 
 
-def _check_public_url(url: str) -> None:
-    if not re.fullmatch(r"https?://[^/?#\s]+", url):
-        raise InstanceError(
-            f"public_url {url!r} is not like https://host or https://host:port (a path below it is not served yet)",
-            f"public_url {url!r} 应形如 https://主机 或 https://主机:端口（暂不支持路径前缀）",
-        )
-
-
-def private_pem(key: Ed25519PrivateKey) -> bytes:
+def private_pem(key: Ed25519PrivateKey | EllipticCurvePrivateKey) -> bytes:
     """PKCS #8 PEM, unencrypted: the file's mode protects it."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -15,7 +15,7 @@ import click
 import orjson
 
 from ledger import serving
-from ledger.cli_common import bilingual_errors, read_file, write_file
+from ledger.cli_common import bilingual_errors, read_input, write_output
 from ledger.errors import BilingualError, InstanceError, NoteError, ProofError
 from ledger.log.mirror import Mirror
 from ledger.log.note import VerifierKey
@@ -114,13 +114,13 @@ def sign(file: Path, output: Path | None, folder: Path) -> None:
     FILE comes from `liandong ledger witness-export`; what is written goes back to `liandong ledger
     witness-import`. 文件由 `liandong ledger witness-export` 生成，结果交回 `liandong ledger witness-import`。
     """
-    body = read_file(file, MAX_BODY_BYTES)
+    body = read_input(file, MAX_BODY_BYTES)
     with closing(WitnessFolder.open(folder).witness()) as state:
         reply = state.add_checkpoint(body)
     if reply.status != 200:
         raise _not_signed(reply)
     target = output or file.with_name(f"{file.name}.cosigned")
-    write_file(target, Submission.parse(body).checkpoint + reply.body)
+    write_output(target, Submission.parse(body).checkpoint + reply.body)
     click.echo(f"已签署 cosigned: {target}")
 
 
@@ -166,7 +166,7 @@ def export_state(file: Path, folder: Path) -> None:
             "cosigned": [seen.note.decode() for name in names for seen in state.cosigned(name)],
             "refused": [_refusal(refusal) for refusal in state.refusals()],
         }
-    write_file(file, json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n")
+    write_output(file, json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n")
     click.echo(f"已导出 exported: {len(value['cosigned'])} + {len(value['refused'])}")
 
 
@@ -177,7 +177,7 @@ def export_state(file: Path, folder: Path) -> None:
 def import_state(file: Path, folder: Path) -> None:
     """从导出文件恢复本见证方签署过的检查点。 Take back what this witness cosigned, after its state was lost."""
     try:
-        value: Any = orjson.loads(read_file(file))
+        value: Any = orjson.loads(read_input(file))
         if value["version"] != _EXPORT_VERSION:
             raise ValueError(value["version"])
         notes = [note.encode() for note in value["cosigned"]]

@@ -81,11 +81,11 @@ def render(
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{say('见证', 'Witness')} {escape(name)}</title>"
         '<link rel="stylesheet" href="/witness.css"></head><body>'
-        f'<header><p class="kind">{say("台账见证", "Ledger witness")}</p><h1>{escape(name)}</h1>'
+        f'<header><div><p class="kind">{say("台账见证", "Ledger witness")}</p><h1>{escape(name)}</h1></div>'
         f'<nav aria-label="{say("语言", "Language")}"><a href="/?lang={say("en", "zh")}" '
         f'lang="{say("en", "zh-CN")}">{say("English", "中文")}</a></nav></header>'
         f"<main>{logs}{kept}{_about(say, key)}</main>"
-        f"<footer><p>{say('本页生成于', 'This page was made at')} {_local(int(now.timestamp()))}"
+        f"<footer><p>{say('本页生成于', 'This page was made at')} {say.clock(int(now.timestamp()))}"
         f"{say('，刷新可更新。', '; reload it for news.')}</p></footer></body></html>\n"
     )
 
@@ -105,6 +105,11 @@ class _Say:
     def call(self) -> str:
         return f"<strong>{escape(self.page.call)}</strong>"
 
+    def clock(self, time: int) -> str:
+        """A POSIX time (seconds) as the county's clock shows it."""
+        shown = datetime.fromtimestamp(time, _COUNTY_TIME).strftime("%Y-%m-%d %H:%M:%S")
+        return self(f"北京时间 {shown}", f"{shown} UTC+8")
+
     def ago(self, time: int) -> str:
         """How long ago a POSIX time (seconds) is, in the largest unit that fits."""
         elapsed_s = max(0, int(self.now.timestamp()) - time)
@@ -118,11 +123,13 @@ class _Say:
 def _log_section(say: _Say, state: LogState) -> str:
     color = color_of(state, say.page, say.now)
     head, what, steps = _verdict(say, state, color)
+    # Where one was refused, both notes stand below, and all of it is to fit on one sheet.
+    seen = "" if state.seen is None else _seen(say, state.seen, in_full=state.refused is None)
     listed = f"<ol>{''.join(f'<li>{step}</li>' for step in steps)}</ol>" if steps else ""
     return (
         f'<section class="log"><h2>{say("台账", "Log")} <span class="name">{escape(state.log.name)}</span></h2>'
         f'<div class="state {color}"><p class="verdict">{head}</p><p>{what}</p>{listed}</div>'
-        f"{_seen(say, state.seen) if state.seen is not None else ''}</section>"
+        f"{seen}</section>"
     )
 
 
@@ -147,7 +154,7 @@ def _verdict(say: _Say, state: LogState, color: str) -> tuple[str, str, list[str
         )
         return say("等待：尚未开始", "WAITING: not begun"), what, []
     what = say(
-        f"至今出示的 {seen.size} 条前后一致，最近一次在{say.ago(seen.last_time)}。无需操作。",
+        f"至今出示的 {seen.size} 条前后一致。最近一次签署：{say.ago(seen.last_time)}。无需操作。",
         f"All {seen.size} entries shown so far agree with one another; the last checkpoint came "
         f"{say.ago(seen.last_time)}. Nothing to do.",
     )
@@ -157,9 +164,11 @@ def _verdict(say: _Say, state: LogState, color: str) -> tuple[str, str, list[str
 def _refused_verdict(say: _Say, refused: Refusal) -> tuple[str, str, list[str]]:
     if refused.proven:
         what = say(
-            "台账签署了两段互相矛盾的历史：先前见证过的内容后来变了。下面的两份检查点合在一起就是证据，谁也无法否认。",
-            "The log signed two histories that contradict one another: what was witnessed before was changed "
-            "afterwards. The two checkpoints below together are proof that nobody can deny.",
+            "台账（或盗用其私钥的人）签署了两段互相矛盾的历史：先前见证过的内容后来变了。"
+            "下面的两份检查点合在一起就是证据，谁也无法否认。",
+            "The log, or somebody who stole its key, signed two histories that contradict one another: what was "
+            "witnessed before was changed afterwards. The two checkpoints below together are proof that nobody can "
+            "deny.",
         )
         steps = [
             say("打印本页，签名并注明日期，存档。", "Print this page, sign and date it, and file it."),
@@ -189,14 +198,15 @@ def _call_step(say: _Say) -> str:
     return say(f"致电 {say.call}。", f"Call {say.call}.")
 
 
-def _seen(say: _Say, seen: Seen) -> str:
+def _seen(say: _Say, seen: Seen, *, in_full: bool) -> str:
     rows = [
         (say("条数", "Entries"), str(seen.size)),
-        (say("最近一次签署", "Last cosigned"), f"{_local(seen.last_time)}（{say.ago(seen.last_time)}）"),
-        (say("首次签署该检查点", "First cosigned"), _local(seen.first_time)),
+        (say("最近一次签署", "Last cosigned"), say.clock(seen.last_time)),
+        (say("首次签署该检查点", "First cosigned"), say.clock(seen.first_time)),
     ]
-    items = "".join(f"<div><dt>{term}</dt><dd>{escape(value)}</dd></div>" for term, value in rows)
-    return f'<h3>{say("最近的检查点", "Last checkpoint")}</h3><dl class="facts">{items}</dl>{_note(seen.note)}'
+    items = "".join(f"<div><dt>{term}</dt><dd>{value}</dd></div>" for term, value in rows)
+    title = say("最近签署的检查点", "Last cosigned checkpoint")
+    return f'<h3>{title}</h3><dl class="facts">{items}</dl>{_note(seen.note) if in_full else ""}'
 
 
 def _refusal_section(say: _Say, refusal: Refusal, witness: str) -> str:
@@ -218,7 +228,7 @@ def _refusal_section(say: _Say, refusal: Refusal, witness: str) -> str:
     }.get(refusal.reason, escape(refusal.reason))
     return (
         f'<section class="refusal"><h2>{title}</h2><p>{say("台账", "Log")} <span class="name">{escape(refusal.origin)}'
-        f"</span>，{say('拒签时间', 'refused')} {escape(_local(refusal.time))}</p><p>{reason}</p>"
+        f"</span>{say('，拒签于', ', refused')} {say.clock(refusal.time)}</p><p>{reason}</p>"
         f'<div class="pair"><div><h3>{say("先前已见证", "Cosigned before")}</h3>{_facts(say, refusal.seen_note)}'
         f"{_note(refusal.seen_note)}</div><div><h3>{say('后来被拒', 'Refused')}</h3>{_facts(say, refusal.new_note)}"
         f"{_note(refusal.new_note)}</div></div>"
@@ -254,11 +264,6 @@ def _about(say: _Say, key: str) -> str:
     )
 
 
-def _local(time: int) -> str:
-    """A POSIX time as the county's clock shows it (UTC+8)."""
-    return datetime.fromtimestamp(time, _COUNTY_TIME).strftime("%Y-%m-%d %H:%M:%S +08:00")
-
-
 def language(query: bytes, accepted: bytes) -> str:
     """``zh`` or ``en``: what the address asks for, else the reader's first language of the two, else Chinese."""
     for part in query.split(b"&"):
@@ -278,13 +283,14 @@ STYLE = """
 *{box-sizing:border-box}
 body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.65 "Noto Sans CJK SC","Microsoft YaHei",
 "PingFang SC",sans-serif}
-:lang(en){font-family:"Segoe UI","Helvetica Neue","Noto Sans",Arial,"Noto Sans CJK SC",sans-serif}
-header{position:relative;padding:1rem 1.5rem;background:var(--brand);color:#fff}
-header .kind,header h1,header nav,main,footer{max-width:64rem;margin-inline:auto}
+body:lang(en){font-family:"Segoe UI","Helvetica Neue","Noto Sans",Arial,"Noto Sans CJK SC",sans-serif}
+header{display:flex;flex-wrap:wrap;align-items:center;justify-content:space-between;gap:0 1.5rem;
+padding:.75rem max(1.5rem,50% - 32rem);background:var(--brand);color:#fff}
 header .kind{margin-block:0;font-size:.875rem}
-header h1{margin-block:.25rem;font-size:1.5rem;overflow-wrap:anywhere}
+header h1{margin-block:0;font-size:1.5rem;overflow-wrap:anywhere}
 header a{display:inline-block;min-width:2.75rem;min-height:2.75rem;padding:.55rem 0;color:#fff}
-main{padding:1rem 1.5rem}
+main,footer{padding:.5rem max(1.5rem,50% - 32rem)}
+section>:last-child{margin-bottom:0}
 section{margin-block:1rem;padding:1rem 1.25rem;background:#fff;border:1px solid var(--line);border-radius:.375rem}
 h2{margin:0 0 .75rem;font-size:1.125rem}h3{margin:1rem 0 .5rem;font-size:1rem}
 .name{overflow-wrap:anywhere}
@@ -301,19 +307,19 @@ pre,code{font-family:ui-monospace,Consolas,"Noto Sans Mono CJK SC",monospace;fon
 pre{margin:0;padding:.75rem;background:var(--ground);white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.5}
 .pair{display:grid;gap:0 1.5rem}
 .sign{display:none}
-footer{padding:0 1.5rem 1.5rem;color:var(--soft);font-size:.875rem}
+footer{padding-bottom:1.5rem;color:var(--soft);font-size:.875rem}
 :focus-visible{outline:3px solid #ffd166;outline-offset:2px}
 @media(min-width:56rem){.pair{grid-template-columns:1fr 1fr}}
-@media(max-width:30rem){main,header,footer{padding-inline:1rem}section{padding:.75rem}}
+@media(max-width:30rem){main,header,footer{padding-inline:1rem}section{padding:.75rem 1rem}}
 @media print{
 @page{size:A4;margin:12mm}
-body{background:#fff;font-size:10pt;line-height:1.45}
+html{font-size:9.5pt}body{background:#fff;font-size:9.5pt;line-height:1.4}
 header{padding:0 0 2mm;background:none;color:#000;border-bottom:1px solid #000}header nav{display:none}
-main,footer{padding:0;max-width:none}
+main,footer{padding:0}footer{font-size:8pt}
 section{margin-block:3mm;padding:0;border:0}
-.refusal{break-inside:avoid;border-top:1px solid #000;padding-top:2mm}
+.refusal{break-inside:avoid;border-top:1px solid #000;border-radius:0;padding-top:2mm}p{margin-block:1mm}
 .state{border:2px solid #000;background:none}.state .verdict{color:#000;font-size:13pt}
-pre{padding:2mm;background:none;border:1px solid #999;font-size:8pt}.hash{font-size:8pt}
+pre{padding:2mm;background:none;border:1px solid #999;font-size:7.5pt}.hash{font-size:7.5pt}
 .pair{grid-template-columns:1fr 1fr;gap:0 4mm}
 h3{margin:2mm 0 1mm}
 .sign{display:flex;gap:8mm;margin-top:5mm}.sign span{flex:1;border-bottom:1px solid #000}
