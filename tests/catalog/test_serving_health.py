@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
@@ -142,7 +143,7 @@ async def test_overdue_witnesses_are_a_warning_with_the_age_of_what_waits(app: I
     assert fresh["witnesses"]["size"] == 0 and fresh["warnings"] == []
     now = app.service.now
     app.service.now = lambda: now() + OVERDUE + timedelta(minutes=30)
-    time.sleep(SAME_ANSWER_S)
+    await asyncio.sleep(SAME_ANSWER_S)
     late = await app.client.get("/readyz")
     assert late.status_code == 200, "recording goes on without witnesses"
     assert late.json()["witnesses"]["waiting_s"] > OVERDUE.total_seconds()
