@@ -50,6 +50,8 @@ _TABLE = r"(?P<table>[a-z][a-z0-9_]*)"
 _FORMAT = r"(\.(?P<format>json|csv))?"
 # Only the spelling of ledger.log.tiles.Tile passes in the end; an entry bundle never matches the public route.
 _TILE = r"(x[0-9]{3}/){0,5}[0-9]{3}(\.p/[1-9][0-9]{0,2})?"
+# No name of a static file begins with a dot: Datasette would say of a path outside whether there is such a folder.
+_NAME = r"[a-z0-9_-]+"
 _SEQ = r"(?P<seq>0|[1-9][0-9]{0,15})"
 
 
@@ -58,7 +60,7 @@ def _route(name: str, methods: frozenset[str], pattern: str, access: Access) -> 
 
 
 ROUTES = (
-    _route("static", _READ, r"/-/static-plugins/(liandong|catalog)/[a-z0-9_./-]+", Access.PUBLIC),
+    _route("static", _READ, rf"/-/static-plugins/liandong/({_NAME}/)*{_NAME}(\.{_NAME})+", Access.PUBLIC),
     _route("favicon", _READ, r"/favicon\.ico", Access.PUBLIC),
     _route("sign-in", _READ | _POST, r"/sign-in", Access.PUBLIC),
     _route("language", _POST, r"/language", Access.PUBLIC),

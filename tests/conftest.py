@@ -42,13 +42,14 @@ class Running:
     instance: Instance
     token: str
     passwords: dict[str, str]
+    port: int = 0
 
     @property
     def key_file(self) -> Path:
         return self.instance.path / "demo" / f"{demo_build.SYSTEM}-sys.key.pem"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Served(Running):
     """One that a process of its own answers for; ``output`` is what it printed."""
 
@@ -146,14 +147,20 @@ async def in_process(instance: Instance, watch: Watch | None = None):  # type: i
 
 
 @contextlib.contextmanager
-def serving(instance: Instance, *arguments: str) -> Iterator[Served]:
-    """``liandong serve`` in a process of its own, over real HTTP on loopback; ``arguments`` are further options."""
-    port = free_port()
-    instance = instance.move_to(f"http://127.0.0.1:{port}")
+def serving(
+    instance: Instance, *arguments: str, public_url: str = "", port: int = 0, module: str = "catalog"
+) -> Iterator[Served]:
+    """``liandong serve`` in a process of its own, over real HTTP on loopback; ``arguments`` are further options.
+
+    Args:
+        public_url: where a proxy is before it.
+    """
+    port = port or free_port()
+    instance = instance.move_to(public_url or f"http://127.0.0.1:{port}")
     log = instance.path.parent / f"serve-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "catalog", "serve", "-i", str(instance.path), "--port", str(port), *arguments],
+            [sys.executable, "-m", module, "serve", "-i", str(instance.path), "--port", str(port), *arguments],
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -163,7 +170,8 @@ def serving(instance: Instance, *arguments: str) -> Iterator[Served]:
                 assert process.poll() is None, log.read_text(encoding="utf-8")
                 time.sleep(0.05)
             secrets = credentials(instance)
-            yield Served(instance.settings.public_url, instance, secrets["token"], secrets["passwords"], process, log)
+            url, held = instance.settings.public_url, (secrets["token"], secrets["passwords"])
+            yield Served(url, instance, *held, port=port, process=process, output=log)
         finally:
             process.terminate()
             process.wait(timeout=30)
