@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -22,12 +22,13 @@ from datasette.utils import MultiParams, StartupError
 from datasette.utils.asgi import Request
 
 from catalog import csv_answer, i18n, listing, pages, tally
+from catalog.address import PublicAddress
 from catalog.authentication import Credentials
 from catalog.databases import CategoryDatabase, read_without_a_thread
 from catalog.errors import UsageError
 from catalog.http import App
 from catalog.recorder import Gate
-from catalog.rule_table import RuleTable
+from catalog.rule_table import SOURCE, RuleTable
 from catalog.service import Service
 from catalog.serving.metrics import Metrics
 from catalog.serving.pages import Health
@@ -52,6 +53,7 @@ _guarded: WeakKeyDictionary[Datasette, _Guarded] = WeakKeyDictionary()
 
 _INSTANCE_ACTIONS = frozenset({"view-instance"})
 _DATABASE_ACTIONS = frozenset({"view-database"})
+_INSTANCE_RULE = "SELECT NULL AS parent, NULL AS child, 1 AS allow, 'signed in' AS reason"
 _CATEGORY_RULES = " UNION ALL ".join(
     f"SELECT '{category}' AS parent, NULL AS child, 1 AS allow, 'the six categories' AS reason"
     for category in CATEGORIES
@@ -87,8 +89,14 @@ def build(service: Service, watch: Watch | None = None, metrics: Metrics | None 
     read_without_a_thread(datasette.get_internal_database())
     _count_rows(datasette)
     rules, health = RuleTable(datasette, service), Health(service, metrics)
+    datasette.absolute_url = partial(_absolute_url, service.address)
     _guarded[datasette] = _Guarded(service, rules, watch or Nobody(), health)
     return datasette
+
+
+def _absolute_url(address: PublicAddress, request: Request, path: str) -> str:
+    """For Datasette's own, which takes scheme and host of the request and, for some facets, forgets ``base_url``."""
+    return address.url(path if path.startswith(address.base_url) else address.prefix + path)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -183,9 +191,9 @@ def permission_resources_sql(
     if action == "view-table":
         return guarded.rules.rules_for(actor)
     if action in _INSTANCE_ACTIONS:
-        return PermissionSQL.allow(reason="signed in")
+        return PermissionSQL(sql=_INSTANCE_RULE, source=SOURCE)
     if action in _DATABASE_ACTIONS:
-        return PermissionSQL(sql=_CATEGORY_RULES)
+        return PermissionSQL(sql=_CATEGORY_RULES, source=SOURCE)
     return None  # nothing else is ever allowed: no SQL, no download, no writing
 
 

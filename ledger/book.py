@@ -67,15 +67,14 @@ class Receipt:
             EntryError: not of the form of docs/spec/receipt.md.
         """
         try:
-            if set(value) != {"entry", "proof", "openings"}:
-                raise KeyError("members")
+            # Members that this version does not know are passed over: nothing proves them (receipt.md R1).
             openings = {name: _opening(**opening) for name, opening in value["openings"].items()}
             return cls(value["entry"].encode(), value["proof"].encode(), openings)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise EntryError(
-                "this is not a receipt: want an object with entry, proof and openings and nothing else; "
+                "this is not a receipt: want an object with entry, proof and openings; "
                 "fetch it again from /log/receipt/NUMBER",
-                "这不是回执：应为只含 entry、proof 和 openings 的对象；请从 /log/receipt/编号 重新获取",
+                "这不是回执：应为含 entry、proof 和 openings 的对象；请从 /log/receipt/编号 重新获取",
             ) from error
 
     def verify(self, key: VerifierKey) -> dict[str, Any]:
@@ -270,7 +269,10 @@ class Ledger:
             LedgerError: there is no such entry.
             TamperError: what is stored does not lead to the signed checkpoint, or a particular was changed.
         """
-        return self._read(lambda store: _receipt(store, seq, self.verifier_key, with_openings))
+        key = self.verifier_key
+        return self._read(
+            lambda store: receipt_of(store, seq, lambda note: open_checkpoint(note, key), with_openings=with_openings)
+        )
 
     def tile(self, tile: Tile) -> bytes:
         """A hash tile, or with level None an entry bundle, of what the newest checkpoint covers; one read.
@@ -367,12 +369,17 @@ def _opening(salt: str, value: Any) -> commitment.Opening:
     return commitment.Opening(bytes.fromhex(salt), value)
 
 
-def _receipt(store: Store, seq: int, key: VerifierKey, with_openings: bool) -> Receipt:
+def receipt_of(store: Store, seq: int, open_signed: Callable[[bytes], Checkpoint], *, with_openings: bool) -> Receipt:
+    """:meth:`Ledger.receipt` from a store, for whoever has not the log's private key.
+
+    Args:
+        open_signed: reads a signed checkpoint and verifies it; raises :class:`NoteError`.
+    """
     entry = store.entry(seq)
     found = store.checkpoint()
     if found is None:
         raise LedgerError("the ledger has no checkpoint", "台账没有检查点")
-    checkpoint = open_checkpoint(found[1], key)
+    checkpoint = open_signed(found[1])
     hashes = inclusion_proof(seq, checkpoint.size, store)
     try:  # cheap beside the signature check, and nobody is ever handed a receipt that does not hold
         check_inclusion(leaf_hash(entry), seq, checkpoint.size, hashes, checkpoint.root)
