@@ -89,8 +89,7 @@ class Gate:
             answer = await self._error(request, error)
         except BilingualError as error:  # the ledger or the register: no data leaves, whatever it was
             answer = await self._error(request, RequestError(503, error.en, error.zh))
-        for name, value in _SECURITY_HEADERS.items():
-            answer.set_header(name, value)
+        answer.set_headers(_SECURITY_HEADERS)
         await answer.send(send, with_body=request.method != "HEAD")
 
     def _misplaced(self, request: _Request, refused: RequestError) -> Answer:
@@ -197,9 +196,13 @@ class Gate:
                 f"the query could not be recorded, so no data is given ({error.en})",
                 f"本次查询无法记入台账，故不提供数据（{error.zh}）",
             ) from error
-        answer.set_header("ledger-entry", str(done.seq))
-        answer.set_header("ledger-receipt", self._receipt_path(done.seq))
-        answer.set_header("cache-control", "private, no-store")
+        answer.set_headers(
+            {
+                "ledger-entry": str(done.seq),
+                "ledger-receipt": self._receipt_path(done.seq),
+                "cache-control": "private, no-store",
+            }
+        )
         return answer
 
     def _entry(self, found: Match, credentials: Credentials, answer: Answer) -> tuple[str, dict[str, Any]]:

@@ -15,6 +15,9 @@ from catalog.identity.register import Register
 from catalog.permissions import Decision, decide
 from ledger import BilingualError, Instance, Ledger
 
+#: The register's version and the day.
+RegisterState = tuple[tuple[int, int], str]
+
 
 @dataclass(slots=True)
 class Service:
@@ -28,6 +31,8 @@ class Service:
     ledger: Ledger
     register: Register
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    _decided: dict[tuple[str, str], list[tuple[dict[str, str], Decision]]] = field(default_factory=dict)
+    _decided_in: RegisterState | None = None
 
     @classmethod
     def open(cls, instance: Instance) -> Service:
@@ -55,10 +60,21 @@ class Service:
         self.ledger.close()
         self.register.close()
 
+    def register_state(self) -> RegisterState:
+        """What decisions hang on besides the asker: another value when the register changed, and on another day."""
+        return self.register.version(), self.register.today()
+
     def decisions(self, agency: str, role: str) -> list[tuple[dict[str, str], Decision]]:
         """Each published table with the decision for ``agency`` today."""
-        held = grants.grants_to(self.register, agency, self.register.today())
-        return [(resource, decide(role, agency, resource, held)) for resource in grants.resources(self.register)]
+        state = self.register_state()
+        if state != self._decided_in:
+            self._decided.clear()
+            self._decided_in = state
+        if (agency, role) not in self._decided:
+            held = grants.grants_to(self.register, agency, state[1])
+            found = [(resource, decide(role, agency, resource, held)) for resource in grants.resources(self.register)]
+            self._decided[agency, role] = found
+        return self._decided[agency, role]
 
     def decision(self, actor: Actor, resource: str) -> Decision | None:
         """The decision for one resource ``database/table``; None where nothing of that name is published."""
