@@ -378,7 +378,8 @@ ALL = (
         2,
         "查询已答复",
         "Query served",
-        # A batch of look-ups: how many, and the RFC 6962 root over its salted items.
+        # A batch of look-ups: how many, the RFC 6962 root over its salted items and, where it asks more than one
+        # resource, which (the field resource then says "batch").
         {
             **_ASKED,
             **_PURPOSE,
@@ -387,8 +388,9 @@ ALL = (
             "size_bytes": COUNT,
             "items": COUNT.optional(),
             "items_root": HASH.optional(),
+            "resources": list_of(IDENTIFIER).optional(),
         },
-        _ASKED_PARTICULARS | _PURPOSE_PARTICULARS | {"answer_sha256"},
+        _ASKED_PARTICULARS | _PURPOSE_PARTICULARS | {"answer_sha256", "items"},
     ),
     Kind(
         "query.referred",

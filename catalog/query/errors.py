@@ -1,0 +1,37 @@
+"""What is wrong with a query, as the answer says it: a stable ``code``, where in the request, both languages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from catalog.errors import RequestError
+
+
+class QueryError(RequestError):
+    """A query that is not answered.
+
+    Attributes:
+        code: stable, for programs; docs/spec/query.md lists them.
+        where: the place in the request's body, like ``filters[0].value``; empty where it is no one place.
+        retry_after: seconds after which the same request may be sent again; None where that would not help.
+    """
+
+    def __init__(
+        self, status: int, code: str, en: str, zh: str, *, where: str = "", retry_after: int | None = None
+    ) -> None:
+        super().__init__(status, en, zh)
+        self.code = code
+        self.where = where
+        self.retry_after = retry_after
+
+    @property
+    def details(self) -> dict[str, Any]:
+        return {"code": self.code, **({"where": self.where} if self.where else {})}
+
+
+class BodyError(QueryError):
+    """400: the request does not have the form that ``/api/openapi.json`` describes."""
+
+    def __init__(self, where: str, en: str, zh: str, code: str = "malformed") -> None:
+        place = where or "body"
+        super().__init__(400, code, f"{place}: {en}", f"{place}：{zh}", where=where)
