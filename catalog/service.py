@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from catalog import grants
+from catalog.decisions import Decisions
 from catalog.identity.actor import Actor
 from catalog.identity.projection import catch_up
 from catalog.identity.register import Register
-from catalog.permissions import Decision, decide
+from catalog.permissions import Decision
 from ledger import BilingualError, Instance, Ledger
 
 
@@ -27,6 +27,10 @@ class Service:
     ledger: Ledger
     register: Register
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    _decided: Decisions = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._decided = Decisions(self.register)
 
     @classmethod
     def open(cls, instance: Instance) -> Service:
@@ -49,20 +53,17 @@ class Service:
         self.ledger.close()
         self.register.close()
 
-    def decisions(self, agency: str, role: str) -> list[tuple[dict[str, str], Decision]]:
-        """Each published table with the decision for ``agency`` today."""
-        held = grants.grants_to(self.register, agency, self.register.today())
-        suspended = grants.suspensions_of(self.register, agency)
-        return [
-            (resource, decide(role, agency, resource, held, suspended)) for resource in grants.resources(self.register)
-        ]
+    def decisions(self, agency: str, role: str) -> list[tuple[dict[str, Any], Decision]]:
+        """Each published table with the decision for ``agency`` today, no purpose being stated yet."""
+        return self._decided.every(agency, role)
 
-    def decision(self, actor: Actor, resource: str) -> Decision | None:
-        """The decision for one resource ``database/table``; None where nothing of that name is published."""
-        for found, decision in self.decisions(actor.agency, actor.role):
-            if f"{found['database']}/{found['table_name']}" == resource:
-                return decision
-        return None
+    def decision(self, actor: Actor, resource: str, purpose_code: str | None = None) -> Decision:
+        """The decision for one resource ``database/table``, for the purpose that was stated."""
+        return self._decided.one(actor.agency, actor.role, resource, purpose_code)
+
+    def resource(self, resource: str) -> dict[str, Any] | None:
+        """What the register says of a published table ``database/table``."""
+        return self._decided.resource(resource)
 
     def view_table_rules(self, actor: dict[str, Any]) -> list[list[Any]]:
         """Rows ``[database, table, allow, reason]`` for Datasette's permission system."""
