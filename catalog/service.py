@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from catalog import grants
 from catalog.address import PublicAddress
+from catalog.decisions import Decisions
 from catalog.identity.actor import Actor
 from catalog.identity.projection import catch_up
 from catalog.identity.register import Register
-from catalog.permissions import Decision, decide
+from catalog.permissions import Decision
 from ledger import BilingualError, Instance, Ledger
 
 #: The register's version and the day.
@@ -31,8 +31,10 @@ class Service:
     ledger: Ledger
     register: Register
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
-    _decided: dict[tuple[str, str], list[tuple[dict[str, str], Decision]]] = field(default_factory=dict)
-    _decided_in: RegisterState | None = None
+    _decided: Decisions = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._decided = Decisions(self.register)
 
     @classmethod
     def open(cls, instance: Instance) -> Service:
@@ -62,30 +64,23 @@ class Service:
 
     def register_state(self) -> RegisterState:
         """What decisions hang on besides the asker: another value when the register changed, and on another day."""
-        return self.register.version(), self.register.today()
+        return self._decided.state()
 
-    def decisions(self, agency: str, role: str) -> list[tuple[dict[str, str], Decision]]:
-        """Each published table with the decision for ``agency`` today."""
-        state = self.register_state()
-        if state != self._decided_in:
-            self._decided.clear()
-            self._decided_in = state
-        if (agency, role) not in self._decided:
-            held = grants.grants_to(self.register, agency, state[1])
-            found = [(resource, decide(role, agency, resource, held)) for resource in grants.resources(self.register)]
-            self._decided[agency, role] = found
-        return self._decided[agency, role]
+    def decisions(self, agency: str, role: str) -> list[tuple[dict[str, Any], Decision]]:
+        """Each published table with the decision for ``agency`` today, no purpose being stated yet."""
+        return self._decided.every(agency, role)
 
-    def decision(self, actor: Actor, resource: str) -> Decision | None:
-        """The decision for one resource ``database/table``; None where nothing of that name is published."""
-        for found, decision in self.decisions(actor.agency, actor.role):
-            if f"{found['database']}/{found['table_name']}" == resource:
-                return decision
-        return None
+    def decision(self, actor: Actor, resource: str, purpose_code: str | None = None) -> Decision:
+        """The decision for one resource ``database/table``, for the purpose that was stated."""
+        return self._decided.one(actor.agency, actor.role, resource, purpose_code)
+
+    def resource(self, resource: str) -> dict[str, Any] | None:
+        """What the register says of a published table ``database/table``."""
+        return self._decided.resource(resource)
 
     def view_table_rules(self, actor: dict[str, Any]) -> list[list[Any]]:
         """Rows ``[database, table, allow, reason]`` for Datasette's permission system."""
         return [
-            [resource["database"], resource["table_name"], int(decision.allowed), decision.reason_en]
+            [resource["database"], resource["table_name"], int(decision.opens_table), decision.reason_en]
             for resource, decision in self.decisions(actor["agency"], actor["role"])
         ]

@@ -311,6 +311,22 @@ ALL = (
         },
     ),
     Kind(
+        "resource.published",
+        3,
+        "资源发布",
+        "Resource published",
+        # What of the condition the register itself can check: types of agencies, codes of purpose.
+        {
+            "resource": IDENTIFIER,
+            "provider": IDENTIFIER,
+            "sharing_class": choice("无条件共享", "有条件共享", "不予共享", "未定"),
+            "condition": text(500).optional(),
+            "condition_types": list_of(text(20)).optional(),
+            "condition_purposes": list_of(IDENTIFIER).optional(),
+            "basis": text(500).optional(),
+        },
+    ),
+    Kind(
         "resource.withdrawn",
         1,
         "资源撤回",
