@@ -62,9 +62,7 @@ class Query:
 
 
 NAME = Text(MAX_NAME_LENGTH, 1)
-SCALAR = AnyOf(
-    {str: Text(MAX_VALUE_LENGTH), int: Number(), float: Number()}, "a text or a number", "文本或数"
-)
+SCALAR = AnyOf({str: Text(MAX_VALUE_LENGTH), int: Number(), float: Number()}, "a text or a number", "文本或数")
 
 PURPOSE = Record(
     {
@@ -148,7 +146,9 @@ def query_shape(name: Shape = NAME) -> Record:
                 "排序；相同者按行号排列。",
             ),
             "limit": Member(
-                Integer(1, MAX_LIMIT), f"At most so many rows; {DEFAULT_LIMIT} if left out.", f"最多行数；默认 {DEFAULT_LIMIT}。"
+                Integer(1, MAX_LIMIT),
+                f"At most so many rows; {DEFAULT_LIMIT} if left out.",
+                f"最多行数；默认 {DEFAULT_LIMIT}。",
             ),
             "cursor": Member(
                 Text(2_000, 1),
@@ -156,7 +156,9 @@ def query_shape(name: Shape = NAME) -> Record:
                 "上一答复中的 next；其余内容须不变。",
             ),
             "purpose": Member(
-                PURPOSE, "Why it is asked; required unless the data is unconditional.", "查询事由；非无条件共享的数据必填。"
+                PURPOSE,
+                "Why it is asked; required unless the data is unconditional.",
+                "查询事由；非无条件共享的数据必填。",
             ),
             "receipt": Member(Truth(), "Give the receipt in the answer.", "在答复中附回执。"),
         },

@@ -11,15 +11,18 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from catalog.query.errors import QueryError
 from catalog.query.statement import Statement
 
+T = TypeVar("T")
 Row = tuple[Any, ...]
+#: Gives all rows of a statement.
+Fetch = Callable[[Statement], list[Row]]
 #: How long the event loop may be kept from everything else by one statement.
 QUICK_SECONDS = 0.005
 THREADS = 4
@@ -135,14 +138,15 @@ class Readers:
                 if len(self._slow) >= _CACHED_STATEMENTS:
                     self._slow.clear()  # data and caches change: all are given another try
                 self._slow.add(statement.sql)
-        (rows,) = await self.in_thread(lambda fetch: [fetch(statement)])
-        return rows
+        return await self.in_thread(lambda fetch: fetch(statement), self.limit_seconds)
 
-    async def fetch_each(self, statements: Iterable[Statement]) -> list[list[Row]]:
-        """The rows of many statements, one after the other in one thread; the limit holds for all together."""
-        return await self.in_thread(lambda fetch: [fetch(each) for each in statements])
+    async def in_thread(self, work: Callable[[Fetch], T], seconds: float) -> T:
+        """Run ``work`` in a thread; all statements that it fetches have ``seconds`` together.
 
-    async def in_thread(self, work: Callable[[Callable[[Statement], list[Row]]], list[list[Row]]]) -> list[list[Row]]:
+        Raises:
+            QueryError: 408, they take longer; 503, too many such ones are under way.
+            sqlite3.Error: a database cannot be read.
+        """
         if self._under_way >= THREADS + MAX_WAITING:
             raise QueryError(
                 503,
@@ -153,14 +157,14 @@ class Readers:
             )
         self._under_way += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._work, work)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._work, work, seconds)
         except _TooSlowError as error:
             raise QueryError(
                 408,
                 "too_slow",
-                f"the query took longer than {self.limit_seconds:g} s and was stopped; narrow it with another condition, "
-                "best on a number or a name, and ask for fewer rows",
-                f"查询超过 {self.limit_seconds:g} 秒，已中止；请增加条件（最好是编号或名称）、减少行数后再查",
+                f"the query took longer than {seconds:g} s and was stopped; narrow it with another condition, best on a "
+                "number or a name, or ask for less at once",
+                f"查询超过 {seconds:g} 秒，已中止；请增加条件（最好是编号或名称），或减少一次查询的内容",
             ) from error
         finally:
             self._under_way -= 1
@@ -170,12 +174,12 @@ class Readers:
         for reader in self._all:
             reader.close()
 
-    def _work(self, work: Callable[[Callable[[Statement], list[Row]]], list[list[Row]]]) -> list[list[Row]]:
+    def _work(self, work: Callable[[Fetch], T], seconds: float) -> T:
         readers: dict[str, Reader] | None = getattr(self._of_thread, "readers", None)
         if readers is None:
             readers = self._of_thread.readers = {}
         mine = readers
-        end = time.monotonic() + self.limit_seconds
+        end = time.monotonic() + seconds
 
         def fetch(statement: Statement) -> list[Row]:
             return self._reader(mine, statement.database).fetch(statement, end - time.monotonic())

@@ -93,7 +93,8 @@ class Schemas:
 
 
 def _read(connection: sqlite3.Connection, text: TableText) -> TableSchema | None:
-    sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ? AND sql NOT LIKE 'CREATE VIRTUAL%'"
+    # Neither a view nor a table of an index for searching, virtual or its shadow.
+    sql = "SELECT 1 FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name = ?"
     if connection.execute(sql, (text.name,)).fetchone() is None:
         return None
     rows = connection.execute(

@@ -194,7 +194,9 @@ class Record:
             if member is None:
                 known = ", ".join(self.members)
                 raise BodyError(
-                    _below(where, name[:40]), f"there is no such member; known are {known}", f"没有该成员；可用：{known}"
+                    _below(where, name[:40]),
+                    f"there is no such member; known are {known}",
+                    f"没有该成员；可用：{known}",
                 )
             member.shape.check(each, _below(where, name))
         missing = [name for name, member in self.members.items() if member.required and name not in value]
