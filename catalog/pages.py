@@ -320,8 +320,11 @@ async def failed(datasette: Datasette, service: Service, request: Request, excep
         status = 408
     elif status == 500 and _asked_wrongly(exception):
         status = 400
-    error = _FAILURES.get(status) or RequestError(status, *_SERVER_FAILED)
-    detail = {"detail": str(exception)} if status < 500 else {}
+    if isinstance(exception, RequestError):  # ours, and says its own reason
+        error = exception
+    else:
+        error = _FAILURES.get(status) or RequestError(status, *_SERVER_FAILED)
+    detail = {"detail": str(exception)} if status < 500 and error is not exception else {}
     found = match(request.method, request.path)
     database, _, table = (found.resource if found else "").partition("/")
     page: dict[str, Any] = {"section": database}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -17,23 +17,26 @@ from weakref import WeakKeyDictionary
 import yaml
 from datasette import Response, hookimpl
 from datasette.permissions import PermissionSQL
+from datasette.renderer import json_renderer
 from datasette.utils import MultiParams, StartupError
 from datasette.utils.asgi import Request
 
-from catalog import i18n, listing, pages
+from catalog import csv_answer, i18n, listing, pages, tally
+from catalog.address import PublicAddress
 from catalog.authentication import Credentials
 from catalog.databases import CategoryDatabase, read_without_a_thread
 from catalog.errors import UsageError
-from catalog.excel import mark_csv_downloads
 from catalog.http import App
 from catalog.recorder import Gate
-from catalog.rule_table import RuleTable
+from catalog.rule_table import SOURCE, RuleTable
 from catalog.service import Service
+from catalog.serving.metrics import Metrics
+from catalog.serving.pages import Health
+from catalog.serving.watch import Nobody, Watch
 from ledger import CATEGORIES, BilingualError
 
 if TYPE_CHECKING:
     from datasette.app import Datasette
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +45,28 @@ class _Guarded:
 
     service: Service
     rules: RuleTable
+    watch: Watch
+    health: Health
 
 
 _guarded: WeakKeyDictionary[Datasette, _Guarded] = WeakKeyDictionary()
 
 _INSTANCE_ACTIONS = frozenset({"view-instance"})
 _DATABASE_ACTIONS = frozenset({"view-database"})
+_INSTANCE_RULE = "SELECT NULL AS parent, NULL AS child, 1 AS allow, 'signed in' AS reason"
 _CATEGORY_RULES = " UNION ALL ".join(
     f"SELECT '{category}' AS parent, NULL AS child, 1 AS allow, 'the six categories' AS reason"
     for category in CATEGORIES
 )
 
 
-def build(service: Service) -> Datasette:
-    """A Datasette over the six databases of ``service``'s instance, guarded by our gate."""
+def build(service: Service, watch: Watch | None = None, metrics: Metrics | None = None) -> Datasette:
+    """A Datasette over the six databases of ``service``'s instance, guarded by our gate.
+
+    Args:
+        watch: told of each request.
+        metrics: what ``/metrics`` shows; None where nobody counts.
+    """
     # Not at import time: see the package's docstring.
     from datasette import handle_exception as datasettes_own
     from datasette.app import Datasette
@@ -76,8 +87,16 @@ def build(service: Service) -> Datasette:
         datasette.remove_database(category)
         datasette.add_database(CategoryDatabase(datasette, service.instance.database_path(category)), name=category)
     read_without_a_thread(datasette.get_internal_database())
-    _guarded[datasette] = _Guarded(service, RuleTable(datasette, service))
+    _count_rows(datasette)
+    rules, health = RuleTable(datasette, service), Health(service, metrics)
+    datasette.absolute_url = partial(_absolute_url, service.address)
+    _guarded[datasette] = _Guarded(service, rules, watch or Nobody(), health)
     return datasette
+
+
+def _absolute_url(address: PublicAddress, request: Request, path: str) -> str:
+    """For Datasette's own, which takes scheme and host of the request and, for some facets, forgets ``base_url``."""
+    return address.url(path if path.startswith(address.base_url) else address.prefix + path)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -93,6 +112,27 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             f"{path} is not a table of settings; restore it from a backup", f"{path} 不是配置表；请从备份恢复"
         )
     return value
+
+
+def _count_rows(datasette: Datasette) -> None:
+    """Have the rows counted that Datasette's own views hand to a template or turn into JSON."""
+    from datasette.views.row import RowContext
+    from datasette.views.table import TableContext
+
+    render = datasette.render_template
+
+    async def counted(templates: Any, context: Any = None, *args: Any, **kwargs: Any) -> str:
+        if isinstance(context, (TableContext, RowContext)):
+            tally.add_table(context.rows, getattr(context, "facet_results", None))
+        html: str = await render(templates, context, *args, **kwargs)
+        return html
+
+    def counted_json(request: Request, args: Any, data: dict[str, Any], error: Any, truncated: Any = None) -> Response:
+        tally.add_table(data.get("rows") or (), data.get("facet_results"))
+        return json_renderer(request, args, data, error, truncated)
+
+    datasette.render_template = counted
+    datasette.renderers["json"] = (counted_json, lambda: True)
 
 
 def service_of(datasette: Datasette) -> Service | None:
@@ -123,10 +163,10 @@ def startup(datasette: Datasette) -> None:
 
 @hookimpl(trylast=True)  # trylast makes it the outermost wrapper
 def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
-    service = service_of(datasette)
+    guarded = _guarded.get(datasette)
 
     def wrap(app: App) -> App:
-        return app if service is None else Gate(mark_csv_downloads(app), datasette, service)
+        return app if guarded is None else Gate(app, datasette, guarded.service, guarded.watch)
 
     return wrap
 
@@ -151,17 +191,18 @@ def permission_resources_sql(
     if action == "view-table":
         return guarded.rules.rules_for(actor)
     if action in _INSTANCE_ACTIONS:
-        return PermissionSQL.allow(reason="signed in")
+        return PermissionSQL(sql=_INSTANCE_RULE, source=SOURCE)
     if action in _DATABASE_ACTIONS:
-        return PermissionSQL(sql=_CATEGORY_RULES)
+        return PermissionSQL(sql=_CATEGORY_RULES, source=SOURCE)
     return None  # nothing else is ever allowed: no SQL, no download, no writing
 
 
 @hookimpl
 def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
-    service = service_of(datasette)
-    if service is None:
+    guarded = _guarded.get(datasette)
+    if guarded is None:
         return []
+    service, health = guarded.service, guarded.health
 
     def bind(page: Callable[..., Any]) -> Callable[..., Any]:
         async def view(request: Request) -> Response:
@@ -173,6 +214,9 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
 
         return view
 
+    async def whole_csv(request: Request) -> Any:
+        return await csv_answer.table(datasette, request)
+
     return [
         (r"^/$", bind(pages.home)),
         (r"^/sign-in$", bind(pages.sign_in)),
@@ -180,11 +224,15 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         (r"^/language$", bind(pages.set_language)),
         (r"^/queries$", bind(pages.my_queries)),
         (r"^/ledger$", bind(pages.whole_ledger)),
+        (r"^/healthz$", bind(health.healthz)),
+        (r"^/readyz$", bind(health.readyz)),
+        (r"^/metrics$", bind(health.metrics)),
         (r"^/log/checkpoint$", bind(pages.checkpoint)),
         (r"^/log/vkey$", bind(pages.verifier_key)),
         (r"^/log/tile/(?P<tile>[0-9]/.+)$", bind(pages.hash_tile)),
         (r"^/log/tile/(?P<tile>entries/.+)$", bind(pages.entry_bundle)),
         (r"^/log/receipt/(?P<seq>[0-9]+)$", bind(pages.receipt)),
+        (r"^/(?P<database>[^/.]+)/(?P<table>[^/.]+)\.csv$", whole_csv),
     ]
 
 

@@ -7,15 +7,16 @@ no data leaves. What is not in :data:`catalog.routes.ROUTES` does not exist.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
+from collections.abc import Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
-import orjson
 from datasette.utils import error_body
 
-from catalog import i18n, idempotency
+from catalog import i18n, idempotency, tally
+from catalog.arguments import refuse_arguments
 from catalog.authentication import Credentials, authenticate
 from catalog.errors import AuthenticationError, RequestError
 from catalog.http import (
@@ -34,10 +35,14 @@ from catalog.http import (
 )
 from catalog.identity import nonces
 from catalog.identity.nonces import replayed
-from catalog.routes import Access, Match, match
+from catalog.routes import METHODS, Access, Match, match
 from catalog.service import Service
-from catalog.signatures import MAX_AGE, MAX_SKEW
-from ledger import BilingualError, ConflictError, LedgerUnavailableError
+from catalog.serving import tracing
+from catalog.serving.watch import Seen, Watch
+from catalog.signatures import MAX_AGE, MAX_SKEW, is_signed
+from catalog.spool import Room, Spool
+from catalog.tally import Tally
+from ledger import Appended, BilingualError, ConflictError, LedgerUnavailableError
 
 #: No inline script or style, nothing from elsewhere: these networks are closed, and data must not leak by a URL.
 CONTENT_SECURITY_POLICY = (
@@ -53,9 +58,14 @@ _SECURITY_HEADERS = {
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
 }
-#: JSON larger than this is not parsed again to count its rows.
-_COUNT_ROWS_BELOW_BYTES = 4 * 1024 * 1024
-_REFUSED_ARGUMENTS = frozenset({"_through", "_where", "_m2m", "_trace", "_context"})
+#: Whose offices see the figures of the service.
+_OPERATING_ROLES = frozenset({"supervisor", "operator"})
+#: Fields that ask for a part of an answer, or for it only if it changed (RFC 9110 §13, §14). What gives data never sees
+#: them: "not modified" would be an answer about the data, and a part is not what the entry's digest is of.
+_CONDITIONAL = frozenset(
+    {b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since", b"if-range", b"range"}
+)
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class Gate:
@@ -63,25 +73,34 @@ class Gate:
 
     Args:
         app: Datasette's own application.
+        watch: told of each request, for metrics and the access log.
     """
 
-    def __init__(self, app: App, datasette: Datasette, service: Service) -> None:
+    def __init__(self, app: App, datasette: Datasette, service: Service, watch: Watch) -> None:
         self._app = app
         self._datasette = datasette
         self._service = service
         self._address = service.address
+        self._watch = watch
+        self._room = Room(service.instance.path / "spool", datasette.setting("max_csv_mb") * 2**20)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self._datasette.in_client():
+        if scope["type"] == "lifespan" or self._datasette.in_client():
             await self._app(scope, receive, send)
-            return
+        elif scope["type"] == "http":
+            with closing(self._room.open()) as spool:
+                await self._serve(scope, receive, send, spool)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})  # nothing here speaks it, and no route decides on it
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, spool: Spool) -> None:
         started_ns = time.perf_counter_ns()
         refused = None
         try:
             scope = self._address.placed(scope)
         except RequestError as error:
             refused = error
-        request = _Request(scope, started_ns)
+        request = _Request(scope, started_ns, spool)
         i18n.language.set(i18n.negotiate(request.cookies.get(i18n.COOKIE), request.fields.get("accept-language", "")))
         try:
             answer = await self._answer(request, receive) if refused is None else self._misplaced(request, refused)
@@ -90,7 +109,10 @@ class Gate:
         except BilingualError as error:  # the ledger or the register: no data leaves, whatever it was
             answer = await self._error(request, RequestError(503, error.en, error.zh))
         answer.set_headers(_SECURITY_HEADERS)
-        await answer.send(send, with_body=request.method != "HEAD")
+        try:
+            await answer.send(send, with_body=request.method != "HEAD")
+        finally:
+            self._watch.seen(request.seen(answer))
 
     def _misplaced(self, request: _Request, refused: RequestError) -> Answer:
         """A path that does not lie below the prefix: the prefix itself leads to the home page."""
@@ -107,12 +129,13 @@ class Gate:
         try:
             credentials = authenticate(self._service, request.method, request.whole_target, request.fields, body)
         except AuthenticationError:
+            self._watch.refused_credentials(_kind_of(request.fields))
             if not public:
                 raise
         inner = replay_body(body, receive)
         scope = request.inner_scope(credentials)
         if found is not None and public:
-            return await collect(self._app, scope, inner)
+            return await collect(self._app, scope, inner, request.spool)
         if credentials is None:
             return self._ask_to_sign_in(request)
         if found is None:
@@ -121,15 +144,11 @@ class Gate:
                 "there is nothing at this address; start from the home page",
                 "此地址没有内容；请从首页进入",
             )
-        if found.route.access is Access.SIGNED_IN:
+        if found.route.access in (Access.SIGNED_IN, Access.OPERATION):
+            _check_role(found, credentials)
             await self._use_nonce(credentials)
-            return await collect(self._app, scope, inner)
-        if found.route.access is Access.AUDIT and credentials.actor.role != "supervisor":
-            raise RequestError(
-                403,
-                "only the supervising offices read the whole ledger; your own entries are under “Our queries”",
-                "只有监督机构可以查阅全部台账；本单位的记录见“本单位的查询”",
-            )
+            return await collect(self._app, scope, inner, request.spool)
+        _check_role(found, credentials)
         if credentials.nonce and self._service.ledger.used(credentials.once_key) is not None:
             raise replayed()
         refuse_arguments(request.query)
@@ -139,12 +158,15 @@ class Gate:
             claim = idempotency.claim(self._service, credentials.actor.agency, key, request.asked, body)
             if claim is not None and (first := claim.first()) is not None:
                 return await self._repeat(credentials, first)
-        answer = await collect(self._app, scope, inner)
+        counted = tally.begin()
+        answer = await collect(self._app, _unconditional(scope), inner, request.spool)
+        if answer.status in _REDIRECTS and (there := answer.header(b"location")):
+            # It carries no data, and the address that it leads to is recorded.
+            return Answer(answer.status, [(b"location", there.encode("latin-1")), (b"cache-control", b"no-store")])
+        answer.drop_headers("link")  # Datasette's names the next page by the last row's values
         if request.method == "HEAD":
-            answer.body = b""  # what leaves is what is hashed and counted
-        if 300 <= answer.status < 400:  # a redirect carries no data, the address it leads to is recorded
-            return answer
-        return await self._record(request, found, credentials, answer, claim)
+            answer.body, counted.rows = b"", 0  # what leaves is what is hashed and counted
+        return await self._record(request, found, credentials, answer, counted, claim)
 
     async def _use_nonce(self, credentials: Credentials) -> None:
         """Use up the nonce of a signed request that leaves no entry; raises :class:`AuthenticationError` if it was."""
@@ -165,6 +187,7 @@ class Gate:
         found: Match,
         credentials: Credentials,
         answer: Answer,
+        counted: Tally,
         claim: idempotency.Claim | None,
     ) -> Answer:
         """Append the entry of an answer; return the answer with the entry named in its headers.
@@ -173,29 +196,23 @@ class Gate:
             RequestError: 503, the ledger cannot be written; 409, the idempotency key was used for another call.
             AuthenticationError: the nonce was used by another request in the meantime.
         """
-        kind, fields = self._entry(found, credentials, answer)
+        kind, fields = self._entry(found, credentials, answer, counted)
         particulars = credentials.particulars()
         particulars["query"] = request.asked
         if kind in ("query.served", "audit.read"):
-            particulars["answer_sha256"] = hashlib.sha256(answer.body).hexdigest()
+            particulars["answer_sha256"] = await answer.sha256()
+        # From the request's arrival here to the whole answer, hashed: what the agency waited for but the commit itself.
         fields["elapsed_us"] = (time.perf_counter_ns() - request.started_ns) // 1000
         once: tuple[str, ...] = (credentials.once_key,) if credentials.nonce else ()
         if claim is not None and answer.status < 400:
             once += claim.once
         try:
-            done = await self._service.ledger.append_async(kind, fields, particulars=particulars, once=once)
+            done = await self._append(request, kind, fields, particulars, once)
         except ConflictError as error:
             if claim is not None and (first := claim.first()) is not None:
                 return await self._repeat(credentials, first)
+            self._watch.refused_credentials("signature")
             raise replayed() from error
-        except LedgerUnavailableError as error:
-            raise RequestError(503, error.en, error.zh) from error
-        except BilingualError as error:
-            raise RequestError(
-                503,
-                f"the query could not be recorded, so no data is given ({error.en})",
-                f"本次查询无法记入台账，故不提供数据（{error.zh}）",
-            ) from error
         answer.set_headers(
             {
                 "ledger-entry": str(done.seq),
@@ -205,7 +222,35 @@ class Gate:
         )
         return answer
 
-    def _entry(self, found: Match, credentials: Credentials, answer: Answer) -> tuple[str, dict[str, Any]]:
+    async def _append(
+        self, request: _Request, kind: str, fields: dict[str, Any], particulars: dict[str, Any], once: tuple[str, ...]
+    ) -> Appended:
+        """Make an answer's entry durable. Raises what :meth:`_record` does, and :class:`ConflictError`."""
+        self._watch.appending(1)
+        queued = time.perf_counter()
+        try:
+            with tracing.appending(fields["route"]) as span:
+                done = await self._service.ledger.append_async(kind, fields, particulars=particulars, once=once)
+                span.set_attribute("liandong.entry", done.seq)
+        except ConflictError:
+            raise
+        except LedgerUnavailableError as error:
+            raise RequestError(503, error.en, error.zh) from error
+        except BilingualError as error:
+            raise RequestError(
+                503,
+                f"the query could not be recorded, so no data is given ({error.en})",
+                f"本次查询无法记入台账，故不提供数据（{error.zh}）",
+            ) from error
+        finally:
+            self._watch.appending(-1)
+        self._watch.appended(time.perf_counter() - queued)
+        request.entry = done.seq
+        return done
+
+    def _entry(
+        self, found: Match, credentials: Credentials, answer: Answer, counted: Tally
+    ) -> tuple[str, dict[str, Any]]:
         fields: dict[str, Any] = {
             "requester": credentials.actor.agency,
             "auth": credentials.actor.auth,
@@ -216,16 +261,15 @@ class Gate:
         if credentials.actor.keyid:
             fields["keyid"] = credentials.actor.keyid
         if found.route.access is Access.AUDIT:
-            return "audit.read", {**fields, "size_bytes": len(answer.body)}
+            return "audit.read", {**fields, "size_bytes": answer.size_bytes}
         decision = self._service.decision(credentials.actor, found.resource) if answer.status == 403 else None
         if answer.status == 403 and (decision is None or not decision.allowed):
             return "query.referred", {**fields, "clause": decision.code if decision else "not_published"}
         if answer.status >= 400:
             return "query.failed", fields
-        fields |= {"format": found.format, "size_bytes": len(answer.body)}
-        rows = _count_rows(found, answer)
-        if rows is not None:
-            fields["rows"] = rows
+        fields |= {"format": found.format, "size_bytes": answer.size_bytes}
+        if counted.rows is not None:
+            fields["rows"] = counted.rows
         return "query.served", fields
 
     def _ask_to_sign_in(self, request: _Request) -> Answer:
@@ -266,8 +310,9 @@ class Gate:
 class _Request:
     """What the gate reads of a request, once; ``path`` and ``target`` lie below the public prefix."""
 
-    def __init__(self, scope: Scope, started_ns: int) -> None:
+    def __init__(self, scope: Scope, started_ns: int, spool: Spool) -> None:
         self.started_ns = started_ns
+        self.spool = spool
         self.method: str = scope["method"]
         raw_path = scope.get("raw_path") or scope["path"].encode()
         self.path: str = raw_path.decode("latin-1").partition("?")[0]
@@ -282,6 +327,8 @@ class _Request:
         self.cookies = cookies(self.fields.get("cookie", ""))
         self.match = match(self.method, self.path)
         self.actor: dict[str, Any] | None = None
+        self.entry: int | None = None
+        self._credentials: Credentials | None = None
         self._scope = scope
 
     @property
@@ -293,6 +340,7 @@ class _Request:
 
     def inner_scope(self, credentials: Credentials | None) -> Scope:
         """The scope for Datasette: our actor, and no credentials that it could read for itself."""
+        self._credentials = credentials
         self.actor = credentials.actor.to_datasette() if credentials else None
         hidden = (b"cookie", b"authorization")
         return {
@@ -301,34 +349,46 @@ class _Request:
             "liandong_credentials": credentials,
         }
 
+    def seen(self, answer: Answer) -> Seen:
+        """The request for metrics and log: no address, no login, nothing of what was asked."""
+        credentials = self._credentials
+        return Seen(
+            self.method if self.method in METHODS else "OTHER",
+            self.match.route.name if self.match else "none",
+            answer.status,
+            (time.perf_counter_ns() - self.started_ns) // 1000,
+            0 if self.method == "HEAD" else answer.size_bytes,
+            credentials.actor.agency if credentials else "",
+            credentials.actor.auth if credentials else "",
+            self.entry,
+            tracing.trace_id(),
+        )
 
-def refuse_arguments(query: str) -> None:
-    """Raise :class:`RequestError` 400 for arguments of Datasette that reach past the table that was asked for.
 
-    ``_through`` filters by another table, whose permission would have to be decided and recorded too.
-    """
-    for name, _ in parse_qsl(query, keep_blank_values=True):
-        if name in _REFUSED_ARGUMENTS:
-            raise RequestError(
-                400,
-                f"the argument {name} is not served here; filter by the table's own columns",
-                f"不支持参数 {name}；请按本表的字段筛选",
-            )
+def _check_role(found: Match, credentials: Credentials) -> None:
+    """Raise :class:`RequestError` 403 where the route is for other offices."""
+    role = credentials.actor.role
+    if found.route.access is Access.OPERATION and role not in _OPERATING_ROLES:
+        raise RequestError(
+            403,
+            "figures of the service are for the supervising offices and the operator",
+            "服务运行指标仅供监督机构和运维人员查看",
+        )
+    if found.route.access is Access.AUDIT and role != "supervisor":
+        raise RequestError(
+            403,
+            "only the supervising offices read the whole ledger; your own entries are under “Our queries”",
+            "只有监督机构可以查阅全部台账；本单位的记录见“本单位的查询”",
+        )
 
 
-def _count_rows(found: Match, answer: Answer) -> int | None:
-    if found.format != "json" or len(answer.body) > _COUNT_ROWS_BELOW_BYTES:
-        return None
-    if not answer.body:
-        return 0
-    try:
-        value = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:  # newline-delimited JSON: a row a line
-        return answer.body.count(b"\n") + (not answer.body.endswith(b"\n"))
-    if isinstance(value, list):
-        return len(value)
-    # Facets give values away as rows do; with _shape=object the rows are the members, by primary key.
-    rows = value.get("rows", value if "ok" not in value else [])
-    facets = value.get("facet_results") or {}
-    groups = facets.get("results", {}) if isinstance(facets, dict) else {}
-    return len(rows) + sum(len(group.get("results", [])) for group in groups.values())
+def _kind_of(fields: Mapping[str, str]) -> str:
+    """Which credentials a request brought, for counting those refused."""
+    if is_signed(fields):
+        return "signature"
+    return "token" if fields.get("authorization") else "session"
+
+
+def _unconditional(scope: Scope) -> Scope:
+    """The scope without fields that ask for less than the whole answer."""
+    return {**scope, "headers": [item for item in scope["headers"] if item[0].lower() not in _CONDITIONAL]}

@@ -21,6 +21,7 @@ class Access(Enum):
     SIGNED_IN = "signed_in"  # the signed-in agency's own account or own entries; not a query for data
     RECORDED = "recorded"  # gives data: not a byte leaves before its entry is durable
     AUDIT = "audit"  # reads the ledger itself: recorded as audit.read
+    OPERATION = "operation"  # figures of the service itself, for supervisors and operators; no data, so not recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ _TABLE = r"(?P<table>[a-z][a-z0-9_]*)"
 _FORMAT = r"(\.(?P<format>json|csv))?"
 # Only the spelling of ledger.log.tiles.Tile passes in the end; an entry bundle never matches the public route.
 _TILE = r"(x[0-9]{3}/){0,5}[0-9]{3}(\.p/[1-9][0-9]{0,2})?"
+# No name of a static file begins with a dot: Datasette would say of a path outside whether there is such a folder.
+_NAME = r"[a-z0-9_-]+"
 _SEQ = r"(?P<seq>0|[1-9][0-9]{0,15})"
 
 
@@ -57,13 +60,17 @@ def _route(name: str, methods: frozenset[str], pattern: str, access: Access) -> 
 
 
 ROUTES = (
-    _route("static", _READ, r"/-/static-plugins/(liandong|catalog)/[a-z0-9_./-]+", Access.PUBLIC),
+    _route("static", _READ, rf"/-/static-plugins/liandong/({_NAME}/)*{_NAME}(\.{_NAME})+", Access.PUBLIC),
     _route("favicon", _READ, r"/favicon\.ico", Access.PUBLIC),
     _route("sign-in", _READ | _POST, r"/sign-in", Access.PUBLIC),
     _route("language", _POST, r"/language", Access.PUBLIC),
     _route("checkpoint", _READ, r"/log/checkpoint", Access.PUBLIC),
     _route("vkey", _READ, r"/log/vkey", Access.PUBLIC),
     _route("tile", _READ, rf"/log/tile/[0-9]/{_TILE}", Access.PUBLIC),
+    _route("healthz", _READ, r"/healthz", Access.PUBLIC),
+    _route("readyz", _READ, r"/readyz", Access.PUBLIC),
+    # Not by address: behind a proxy on this machine everybody comes from the loopback.
+    _route("metrics", _READ, r"/metrics", Access.OPERATION),
     _route("sign-out", _POST, r"/sign-out", Access.SIGNED_IN),
     _route("receipt", _READ, rf"/log/receipt/{_SEQ}", Access.SIGNED_IN),
     _route("my-queries", _READ, r"/queries", Access.SIGNED_IN),
@@ -74,6 +81,9 @@ ROUTES = (
     _route("table", _READ, rf"/{_DATABASE}/{_TABLE}{_FORMAT}", Access.RECORDED),
     _route("row", _READ, rf"/{_DATABASE}/{_TABLE}/[0-9]+(\.(?P<format>json))?", Access.RECORDED),
 )
+
+#: Every method that some address answers.
+METHODS = frozenset().union(*(route.methods for route in ROUTES))
 
 
 def match(method: str, path: str) -> Match | None:

@@ -1,4 +1,4 @@
-"""Who may see which table, as rows in Datasette's internal database: written when the register changes, read by its SQL.
+"""Who may see which table, as rows in Datasette's internal database, written when the register changes.
 
 Datasette asks its permission plugins for SQL at each check. Rules handed over inside the statement would be written
 out and parsed again each time, a county's whole catalogue for one table; here the statement names a set of rows by
@@ -18,6 +18,8 @@ from catalog.service import RegisterState, Service
 if TYPE_CHECKING:
     from datasette.app import Datasette
 
+#: Whose rules these are, where Datasette explains them. Named, because it mistakes the source of rules without a name.
+SOURCE = "liandong"
 #: Sets of earlier states that are kept for requests under way.
 _KEPT = 64
 _SCHEMA = """
@@ -49,6 +51,7 @@ class RuleTable:
         return PermissionSQL(
             sql="SELECT parent, child, allow, reason FROM liandong_rules WHERE rule_set = :liandong_rule_set",
             params={"liandong_rule_set": found[1]},
+            source=SOURCE,
         )
 
     async def _write(self, actor: dict[str, Any]) -> int:

@@ -14,6 +14,7 @@ from catalog.identity.projection import catch_up
 from catalog.identity.register import Register
 from catalog.permissions import Decision
 from ledger import BilingualError, Instance, Ledger
+from ledger.log.sequencer import Committed
 
 #: The register's version and the day.
 RegisterState = tuple[tuple[int, int], str]
@@ -37,15 +38,18 @@ class Service:
         self._decided = Decisions(self.register)
 
     @classmethod
-    def open(cls, instance: Instance) -> Service:
+    def open(cls, instance: Instance, *, on_commit: Callable[[Committed], None] | None = None) -> Service:
         """Open ledger and register of ``instance``.
+
+        Args:
+            on_commit: told of each durable transaction of the ledger.
 
         Raises:
             BilingualError: what is missing or damaged.
         """
         register = Register(instance.identity_path)
         try:
-            ledger = instance.ledger()
+            ledger = instance.ledger(on_commit=on_commit)
         except BilingualError:
             register.close()
             raise

@@ -28,9 +28,10 @@ from ledger.log.guard import HeadGuard
 from ledger.log.keychain import KeyChain
 from ledger.log.merkle import check_inclusion, inclusion_proof, leaf_hash, tree_root
 from ledger.log.note import Checkpoint, Signer, TlogProof, VerifierKey, check_name, open_checkpoint
-from ledger.log.sequencer import Appended, Draft, Expect, Sequencer
+from ledger.log.sequencer import Appended, Committed, Draft, Expect, Sequencer
 from ledger.log.store import Store, unavailable
 from ledger.log.tiles import Tile, is_of_size
+from ledger.log.writable import check as check_writable
 
 T = TypeVar("T")
 #: ``what`` of the fault that records a clock set back by over a second.
@@ -70,16 +71,15 @@ class Receipt:
             EntryError: not of the form of docs/spec/receipt.md.
         """
         try:
-            if set(value) - {"items"} != {"entry", "proof", "openings"}:
-                raise KeyError("members")
+            # Members that this version does not know are passed over: nothing proves them (receipt.md R1).
             openings = {name: _opening(**opening) for name, opening in value["openings"].items()}
             proven = tuple(ItemProof.from_json(item) for item in value.get("items", ()))
             return cls(value["entry"].encode(), value["proof"].encode(), openings, proven)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise EntryError(
-                "this is not a receipt: want an object with entry, proof and openings, maybe items, and nothing else; "
+                "this is not a receipt: want an object with entry, proof and openings; "
                 "fetch it again from /log/receipt/NUMBER",
-                "这不是回执：应为只含 entry、proof、openings（及 items）的对象；请从 /log/receipt/编号 重新获取",
+                "这不是回执：应为含 entry、proof 和 openings 的对象；请从 /log/receipt/编号 重新获取",
             ) from error
 
     def verify(self, key: VerifierKey) -> dict[str, Any]:
@@ -138,6 +138,7 @@ class Ledger:
         random: ``random(n)`` gives n bytes for salts and keys.
         also: keys that sign each checkpoint beside ``private_key``; at a rotation, the new one.
         head: the file outside the database that records the largest size, ``keys/head`` of the instance.
+        on_commit: told of each durable transaction, for figures.
 
     Raises:
         RollbackError: the database is older than ``head``, or another one.
@@ -152,6 +153,7 @@ class Ledger:
         random: Callable[[int], bytes] = os.urandom,
         also: Sequence[Ed25519PrivateKey] = (),
         head: Path | None = None,
+        on_commit: Callable[[Committed], None] | None = None,
     ) -> None:
         self.path = path
         self._random = random
@@ -161,6 +163,7 @@ class Ledger:
         ):  # `ledger status` says so, the next opening tries again
             erasure.apply(path)
         store = Store.open(path)
+        self._head_path = head
         self._guard = HeadGuard(head, store.origin) if head is not None else None
         try:
             if self._guard is not None:
@@ -173,6 +176,7 @@ class Ledger:
                 also=[Signer(store.origin, key) for key in also],
                 guard=self._guard,
                 clock_fault=_clock_fault,
+                on_commit=on_commit,
             )
             self.verifier_key = VerifierKey(store.origin, private_key.public_key().public_bytes_raw())
             # Reads have a connection of their own: WAL readers never wait for the writer.
@@ -211,6 +215,14 @@ class Ledger:
     @property
     def origin(self) -> str:
         return self.verifier_key.name
+
+    def check_writable(self) -> None:
+        """Raise what an append would meet now, adding nothing: :func:`ledger.log.writable.check`.
+
+        Raises:
+            LedgerUnavailableError: locked, read-only, no room, or the key was rotated away.
+        """
+        check_writable(self.path, self.verifier_key, self._head_path)
 
     def append(
         self,
@@ -293,7 +305,10 @@ class Ledger:
             LedgerError: there is no such entry.
             TamperError: what is stored does not lead to the signed checkpoint, or a particular was changed.
         """
-        return self._read(lambda store: _receipt(store, seq, self.verifier_key, with_openings))
+        key = self.verifier_key
+        return self._read(
+            lambda store: receipt_of(store, seq, lambda note: open_checkpoint(note, key), with_openings=with_openings)
+        )
 
     def tile(self, tile: Tile) -> bytes:
         """A hash tile, or with level None an entry bundle, of what the newest checkpoint covers; one read.
@@ -394,12 +409,17 @@ def _opening(salt: str, value: Any) -> commitment.Opening:
     return commitment.Opening(bytes.fromhex(salt), value)
 
 
-def _receipt(store: Store, seq: int, key: VerifierKey, with_openings: bool) -> Receipt:
+def receipt_of(store: Store, seq: int, open_signed: Callable[[bytes], Checkpoint], *, with_openings: bool) -> Receipt:
+    """:meth:`Ledger.receipt` from a store, for whoever has not the log's private key.
+
+    Args:
+        open_signed: reads a signed checkpoint and verifies it; raises :class:`NoteError`.
+    """
     entry = store.entry(seq)
     found = store.checkpoint()
     if found is None:
         raise LedgerError("the ledger has no checkpoint", "台账没有检查点")
-    checkpoint = open_checkpoint(found[1], key)
+    checkpoint = open_signed(found[1])
     hashes = inclusion_proof(seq, checkpoint.size, store)
     try:  # cheap beside the signature check, and nobody is ever handed a receipt that does not hold
         check_inclusion(leaf_hash(entry), seq, checkpoint.size, hashes, checkpoint.root)

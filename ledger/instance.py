@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.address import check_public_url
@@ -24,6 +25,7 @@ from ledger.book import Ledger
 from ledger.errors import InstanceError, NoteError, VersionTooNewError
 from ledger.log.keychain import KeyChain
 from ledger.log.note import Signer, VerifierKey, check_name
+from ledger.log.sequencer import Committed
 from ledger.log.store import Store
 from ledger.rotation import KIND as ROTATED
 from ledger.rotation import chain_of_file, statement
@@ -201,10 +203,13 @@ class Instance:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         random: Callable[[int], bytes] = os.urandom,
         also: Sequence[Ed25519PrivateKey] = (),
+        on_commit: Callable[[Committed], None] | None = None,
     ) -> Ledger:
         """Open the ledger for appending. A context manager; close it."""
         key = self._private_key()
-        return Ledger(self.ledger_path, key, now=now, random=random, also=also, head=self.head_path)
+        return Ledger(
+            self.ledger_path, key, now=now, random=random, also=also, head=self.head_path, on_commit=on_commit
+        )
 
     def verifier_key(self) -> VerifierKey:
         """The public key of this instance's log: from its private key, or in a copy without keys from log.vkey.
@@ -339,7 +344,7 @@ class Instance:
             raise _damaged(path, error.strerror or str(error)) from error
 
 
-def private_pem(key: Ed25519PrivateKey) -> bytes:
+def private_pem(key: Ed25519PrivateKey | EllipticCurvePrivateKey) -> bytes:
     """PKCS #8 PEM, unencrypted: the file's mode protects it."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -27,8 +27,9 @@ from ledger.log.policy import Policy
 from ledger.log.push import newest_quorum
 from ledger.log.store import Store
 from ledger.log.verify_tiles import HttpSource
-from ledger.log.witness import MAX_BODY_BYTES, SIZE_TYPE, Refusal, Reply, Submission, Witness
+from ledger.log.witness import MAX_BODY_BYTES, SIZE_TYPE, Reply, Submission, Witness
 from ledger.log.witness_http import Page, WitnessApp, is_silent
+from ledger.log.witness_state import Refusal
 from ledger.witness_folder import WitnessFolder
 from ledger.witnessing import POLICY_FILE, Keeper, export_submission, import_cosigned, load_policy
 

@@ -24,6 +24,7 @@ from catalog.identity import tokens
 from catalog.identity.register import Register
 from catalog.plugin import build
 from catalog.service import Service
+from catalog.serving.watch import Watch
 from ledger import Instance
 
 # Generous and without deadlines: tests say what is true, never how fast (speed is in bench/).
@@ -41,10 +42,19 @@ class Running:
     instance: Instance
     token: str
     passwords: dict[str, str]
+    port: int = 0
 
     @property
     def key_file(self) -> Path:
         return self.instance.path / "demo" / f"{demo_build.SYSTEM}-sys.key.pem"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served(Running):
+    """One that a process of its own answers for; ``output`` is what it printed."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
 
 
 def credentials(instance: Instance) -> dict[str, Any]:
@@ -121,11 +131,11 @@ class InProcess:
 
 
 @contextlib.asynccontextmanager
-async def in_process(instance: Instance):  # type: ignore[no-untyped-def]
-    """The application of ``instance`` with an ASGI client; closes both."""
+async def in_process(instance: Instance, watch: Watch | None = None):  # type: ignore[no-untyped-def]
+    """The application of ``instance`` with an ASGI client; closes both. ``watch`` is told of each request."""
     service = Service.open(instance)
     try:
-        datasette = build(service)
+        datasette = build(service, watch)
         await datasette.invoke_startup()
         transport = httpx2.ASGITransport(app=datasette.app(), raise_app_exceptions=True)
         async with httpx2.AsyncClient(transport=transport, base_url=instance.settings.public_url) as client:
@@ -137,14 +147,20 @@ async def in_process(instance: Instance):  # type: ignore[no-untyped-def]
 
 
 @contextlib.contextmanager
-def serving(instance: Instance) -> Iterator[Running]:
-    """``liandong serve`` in a process of its own, over real HTTP on loopback."""
-    port = free_port()
-    instance = instance.move_to(f"http://127.0.0.1:{port}")
+def serving(
+    instance: Instance, *arguments: str, public_url: str = "", port: int = 0, module: str = "catalog"
+) -> Iterator[Served]:
+    """``liandong serve`` in a process of its own, over real HTTP on loopback; ``arguments`` are further options.
+
+    Args:
+        public_url: where a proxy is before it.
+    """
+    port = port or free_port()
+    instance = instance.move_to(public_url or f"http://127.0.0.1:{port}")
     log = instance.path.parent / f"serve-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "catalog", "serve", "-i", str(instance.path), "--port", str(port)],
+            [sys.executable, "-m", module, "serve", "-i", str(instance.path), "--port", str(port), *arguments],
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -154,7 +170,8 @@ def serving(instance: Instance) -> Iterator[Running]:
                 assert process.poll() is None, log.read_text(encoding="utf-8")
                 time.sleep(0.05)
             secrets = credentials(instance)
-            yield Running(instance.settings.public_url, instance, secrets["token"], secrets["passwords"])
+            url, held = instance.settings.public_url, (secrets["token"], secrets["passwords"])
+            yield Served(url, instance, *held, port=port, process=process, output=log)
         finally:
             process.terminate()
             process.wait(timeout=30)

@@ -1,7 +1,7 @@
-"""Which arguments an address of a table may have: known ones, on columns whose values may stand in an address.
+"""By which columns an address of a table may ask: those that are there, and whose values may stand in an address.
 
 An address lies in histories, proxies and bookmarks. So a GET neither filters, sorts, counts nor searches by a column that
-tells who somebody is; the form by POST does, and so does ``POST /api/query``. Pure, apart from reading the schema.
+tells who somebody is; the form by POST does, and so does ``POST /api/query``. Which arguments there are at all is :mod:`catalog.arguments`'s. Pure.
 """
 
 from __future__ import annotations
@@ -14,16 +14,10 @@ from urllib.parse import parse_qsl
 from catalog.errors import RequestError
 from catalog.query.schema import TableSchema
 
-#: Arguments of Datasette that name no column, or (``_col``) only which columns are shown.
-_PLAIN = frozenset(
-    "_size _shape _nl _json _json_infinity _ttl _labels _label _dl _header _extra _col _nocol _nofacet _nosuggest "
-    "_nocount _facet_size _searchmode _sort_by_desc _next".split()
-)
 #: Arguments whose value is a column.
 _NAMING = frozenset({"_sort", "_sort_desc", "_facet", "_facet_array", "_facet_date"})
 #: The form of a table's page, which Datasette turns into conditions.
-_FORM = re.compile(r"_filter_(column|op|value)(_[0-9]{1,3})?")
-_FORM_COLUMN = re.compile(r"_filter_column(_[0-9]{1,3})?")
+_FORM_COLUMN = re.compile(r"_filter_column(_[0-9]+)?")
 _SEARCH = re.compile(r"_search(_.+)?")
 #: Without an order of its own a page goes by row number.
 _PLAIN_NEXT = re.compile(r"[0-9]{1,16}")
@@ -60,19 +54,19 @@ def check(query_string: str, schema: TableSchema, prefix: str = "") -> None:
     private = {name: column for name, column in schema.columns.items() if column.text.private}
     arguments = parse_qsl(query_string, keep_blank_values=True)
     for name, value in arguments:
-        if name in _PLAIN:
-            continue
         if name in _NAMING or _FORM_COLUMN.fullmatch(name):
             _check_column(value, schema, private, prefix)
         elif _SEARCH.fullmatch(name):
-            if private:
+            if private and name != "_searchmode":
                 raise _private(schema, prefix, "search", "检索")
-        elif not _FORM.fullmatch(name):
-            if name.startswith("_") and "__" not in name:
-                raise _not_served(name)
+        elif not name.startswith("_") or "__" in name:
             column = name.rpartition("__")[0] if "__" in name else name
             if not column:
-                raise _not_served(name)
+                raise RequestError(
+                    400,
+                    f"the argument {name[:64]!r} names no column; filter by the table's own columns",
+                    f"参数 {name[:64]!r} 未指明字段；请按本表的字段筛选",
+                )
             _check_column(column, schema, private, prefix, whole=name)
     _check_next(arguments, schema, private, prefix)
 
@@ -109,11 +103,3 @@ def _check_column(
 
 def _private(schema: TableSchema, prefix: str, en: str, zh: str) -> PrivateColumnError:
     return PrivateColumnError(schema.resource, prefix, f"an address cannot {en}", f"不能通过网址{zh}")
-
-
-def _not_served(name: str) -> RequestError:
-    return RequestError(
-        400,
-        f"the argument {name[:64]} is not served here; filter by the table's own columns",
-        f"不支持参数 {name[:64]}；请按本表的字段筛选",
-    )

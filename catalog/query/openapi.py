@@ -180,13 +180,21 @@ def _itself() -> Value:
 
 
 def _receipt() -> Value:
-    seq = {"name": "seq", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0, "maximum": 10**15}}
+    seq = {
+        "name": "seq",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 0, "maximum": 10**15},
+    }
     return {
         "operationId": "receipt",
         "summary": "本单位某条查询的回执 The receipt of a query of your agency",
         "parameters": [seq],
         "responses": {
-            "200": {"description": "回执 Receipt", "content": {_JSON: {"schema": {"$ref": "#/components/schemas/Receipt"}}}},
+            "200": {
+                "description": "回执 Receipt",
+                "content": {_JSON: {"schema": {"$ref": "#/components/schemas/Receipt"}}},
+            },
             **{str(status): _ref(status) for status in (401, 403, 404, 429, 503)},
         },
     }
@@ -214,7 +222,10 @@ def _answer(rows: Value, columns: Value) -> Value:
             "table": {"type": "string"},
             "columns": columns,
             "rows": rows,
-            "next": {"type": ["string", "null"], "description": "下一页的 cursor；null 表示没有更多。 Null: no more rows."},
+            "next": {
+                "type": ["string", "null"],
+                "description": "下一页的 cursor；null 表示没有更多。 Null: no more rows.",
+            },
             **_PROOF,
         },
         "required": ["ok", "database", "table", "columns", "rows", "next", "ledger"],

@@ -37,7 +37,9 @@ def purpose_sample(purposes: Sequence[str] | None) -> dict[str, Any] | None:
     return said
 
 
-def query_sample(columns: Mapping[str, Column] | None = None, purposes: Sequence[str] | None = ("case",)) -> dict[str, Any]:
+def query_sample(
+    columns: Mapping[str, Column] | None = None, purposes: Sequence[str] | None = ("case",)
+) -> dict[str, Any]:
     """A request on one table that works as it stands."""
     if columns is None:
         filters = [{"column": "town", "op": "=", "value": "甲镇"}]

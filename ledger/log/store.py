@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from ledger.log.tiles import HEIGHT, WIDTH, Tile, encode_bundle, fold
 
 FORMAT_VERSION = 1
 BUSY_TIMEOUT_MS = 2_000
+#: Between two tries for the write lock; a commit takes about as long.
+_LOCK_STEP_S = 0.0002
 #: A little more than the 1,000 pages after which SQLite starts the write-ahead log over.
 WAL_BYTES = 4_300_000
 _NO_LIMIT = 2**62
@@ -146,7 +149,33 @@ class Store:
     # -- writing: only the sequencer calls these ---------------------------------------------------------------
 
     def begin(self) -> None:
-        """Take the write lock; raise :class:`sqlite3.OperationalError` when another holder keeps it too long."""
+        """Take the write lock; raise :class:`sqlite3.OperationalError` when another holder keeps it too long.
+
+        SQLite would sleep longer each time, up to a tenth of a second: with several processes that append, the one
+        that waits would find the lock taken again and again. So it is asked for at short steps.
+        """
+        end = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+        self._db.execute("PRAGMA busy_timeout = 0")
+        try:
+            while True:
+                try:
+                    self._db.execute("BEGIN IMMEDIATE")
+                    return
+                except sqlite3.OperationalError as error:
+                    busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+                    if not busy or time.monotonic() >= end:
+                        raise
+                time.sleep(_LOCK_STEP_S)
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+
+    def begin_alone(self) -> None:
+        """Take the file for this connection alone, until it is closed, and begin to write.
+
+        Raises :class:`sqlite3.OperationalError` while anybody else has it open: in WAL mode every open connection holds
+        a shared lock on the file, and the exclusive mode wants all of it.
+        """
+        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._db.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
@@ -190,6 +219,10 @@ class Store:
         rows = [(level, index, value) for (level, index), value in nodes if level % HEIGHT == 0]
         if rows:
             self._db.executemany("INSERT INTO nodes VALUES (?, ?, ?)", rows)
+
+    def cut_nodes(self, size: int) -> None:
+        """Delete the inner nodes that reach beyond the first ``size`` entries."""
+        self._db.execute("DELETE FROM nodes WHERE ((idx + 1) << level) > ?", (size,))
 
     def add_once(self, keys: Sequence[str], seq: int) -> None:
         self._db.executemany("INSERT INTO once VALUES (?, ?)", [(key, seq) for key in keys])
@@ -251,6 +284,10 @@ class Store:
         row = self._db.execute("SELECT seq, hash, entry FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
         return Head(*row) if row else EMPTY_HEAD
 
+    def rows(self) -> Iterator[tuple[int, bytes, bytes]]:
+        """All of (seq, entry, stored hash), by seq."""
+        yield from self._db.execute("SELECT seq, entry, hash FROM entries ORDER BY seq")
+
     def once_seq(self, key: str) -> int | None:
         """The entry that used ``key`` of a conditional append, if any."""
         row = self._db.execute("SELECT seq FROM once WHERE key = ?", (key,)).fetchone()
@@ -302,6 +339,10 @@ class Store:
         """Size and bytes of the newest checkpoint."""
         row = self._db.execute("SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1").fetchone()
         return (row[0], row[1]) if row else None
+
+    def checkpoints(self) -> Iterator[tuple[int, bytes]]:
+        """Sizes and bytes of all kept checkpoints, smallest first."""
+        yield from self._db.execute("SELECT size, note FROM checkpoints ORDER BY size")
 
     def checkpoint_of(self, size: int) -> bytes | None:
         """The kept checkpoint of just this size, if there is one."""

@@ -15,7 +15,8 @@ from typing import Any
 
 from ledger.errors import LedgerUnavailableError
 from ledger.log.note import VerifierKey
-from ledger.log.witness import MAX_BODY_BYTES, Refusal, Reply, Seen, Witness
+from ledger.log.witness import MAX_BODY_BYTES, Reply, Witness
+from ledger.log.witness_state import Refusal, Seen
 
 #: A sender that trickles its body may hold a connection this long.
 BODY_SECONDS = 30

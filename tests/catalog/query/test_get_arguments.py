@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from catalog.arguments import refuse_arguments
 from catalog.errors import RequestError
 from catalog.query.get_arguments import PrivateColumnError, check
 from catalog.query.schema import Schemas, TableSchema
@@ -107,14 +108,15 @@ def test_cursors_with_values_are_refused_where_rows_are_about_somebody(penalties
         "_filter_column=town&_filter_op=contains&_filter_value=甲",
         "_filter_column=&_filter_op=exact&_filter_value=",
         "_sort=",
-        "_shape=objects&_nl=on&_labels=on&_col=town&_nocol=facts",
-        "_extra=columns&_nofacet=1&_nosuggest=1&_nocount=1&_dl=1&_header=off&_ttl=0&_json=penalty_types",
+        "_shape=objects&_nl=on&_col=town&_nocol=facts",
+        "_extra=columns&_nofacet=1&_nosuggest=1&_nocount=1&_dl=1&_header=off&_json=penalty_types",
         "document_no__contains=示演罚字",
         "_batch__exact=b-1",
         "_col=id_number",  # a column's name is no value of it
     ],
 )
 def test_other_columns_go_by_address(penalties: TableSchema, query: str) -> None:
+    refuse_arguments(query)
     check(query, penalties)
 
 
@@ -133,7 +135,6 @@ def test_a_table_without_such_columns_is_searched_and_paged_by_address(resources
         "_trace=1",
         "_context=1",
         "_m2m=1",
-        "_stream=1",
         "_row=1",
         "_facet_m2m=town",
         "nosuch=1",
@@ -157,5 +158,6 @@ def test_a_table_without_such_columns_is_searched_and_paged_by_address(resources
 )
 def test_whatever_is_not_known_is_refused(penalties: TableSchema, query: str) -> None:
     with pytest.raises(RequestError) as caught:
+        refuse_arguments(query)
         check(query, penalties)
     assert caught.value.status == 400
