@@ -17,6 +17,7 @@ from datasette.utils import error_body
 
 from catalog import i18n, idempotency, tally
 from catalog.arguments import refuse_arguments
+from catalog.asking import SCOPE_KEY, Asked
 from catalog.authentication import Credentials, authenticate
 from catalog.errors import AuthenticationError, RequestError
 from catalog.http import (
@@ -35,7 +36,11 @@ from catalog.http import (
 )
 from catalog.identity import nonces
 from catalog.identity.nonces import replayed
-from catalog.routes import METHODS, Access, Match, match
+from catalog.outcomes import SERVED, kind_of
+from catalog.query.errors import MethodError, QueryError
+from catalog.query.quotas import QuotaError
+from catalog.query.service import QueryService
+from catalog.routes import API_BATCH, API_QUERY, METHODS, Access, Match, match, methods_of
 from catalog.service import Service
 from catalog.serving import tracing
 from catalog.serving.watch import Seen, Watch
@@ -65,6 +70,10 @@ _OPERATING_ROLES = frozenset({"supervisor", "operator"})
 _CONDITIONAL = frozenset(
     {b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since", b"if-range", b"range"}
 )
+#: Routes that the query service answers without Datasette.
+_DIRECT = frozenset({API_QUERY, API_BATCH})
+#: Routes that give rows: they count against the agency's quota. Pages about the catalogue and the desk do not.
+_COUNTED = _DIRECT | {"table", "row", "query"}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -74,10 +83,14 @@ class Gate:
     Args:
         app: Datasette's own application.
         watch: told of each request, for metrics and the access log.
+        queries: answers the routes of ``POST /api/query``, and counts what each agency asks.
     """
 
-    def __init__(self, app: App, datasette: Datasette, service: Service, watch: Watch) -> None:
+    def __init__(
+        self, app: App, datasette: Datasette, service: Service, watch: Watch, queries: QueryService
+    ) -> None:
         self._app = app
+        self._queries = queries
         self._datasette = datasette
         self._service = service
         self._address = service.address
@@ -122,8 +135,7 @@ class Gate:
 
     async def _answer(self, request: _Request, receive: Receive) -> Answer:
         found = request.match
-        form = found is not None and found.route.access in (Access.PUBLIC, Access.SIGNED_IN)
-        body = await read_body(receive, MAX_FORM_BYTES if form else MAX_BODY_BYTES)
+        body = await read_body(receive, _body_limit(found))
         public = found is not None and found.route.access is Access.PUBLIC
         credentials = None
         try:
@@ -139,11 +151,7 @@ class Gate:
         if credentials is None:
             return self._ask_to_sign_in(request)
         if found is None:
-            raise RequestError(
-                404,
-                "there is nothing at this address; start from the home page",
-                "此地址没有内容；请从首页进入",
-            )
+            raise _nowhere(request)
         if found.route.access in (Access.SIGNED_IN, Access.OPERATION):
             _check_role(found, credentials)
             await self._use_nonce(credentials)
@@ -159,14 +167,43 @@ class Gate:
             if claim is not None and (first := claim.first()) is not None:
                 return await self._repeat(credentials, first)
         counted = tally.begin()
-        answer = await collect(self._app, _unconditional(scope), inner, request.spool)
+        asked = scope[SCOPE_KEY] = Asked(found.resource)
+        try:
+            if found.route.name in _COUNTED:
+                self._queries.quotas.admit(credentials.actor)
+            answer = await self._asked(request, found, credentials, asked, body, scope, inner)
+        except QuotaError as error:
+            if not error.first:
+                raise
+            asked.reason = error.code
+            answer = await self._error(request, error)
+        except QueryError as error:
+            asked.reason = error.code
+            answer = await self._error(request, error)
         if answer.status in _REDIRECTS and (there := answer.header(b"location")):
             # It carries no data, and the address that it leads to is recorded.
             return Answer(answer.status, [(b"location", there.encode("latin-1")), (b"cache-control", b"no-store")])
         answer.drop_headers("link")  # Datasette's names the next page by the last row's values
         if request.method == "HEAD":
             answer.body, counted.rows = b"", 0  # what leaves is what is hashed and counted
-        return await self._record(request, found, credentials, answer, counted, claim)
+        return await self._record(request, found, credentials, answer, counted, claim, asked)
+
+    async def _asked(
+        self,
+        request: _Request,
+        found: Match,
+        credentials: Credentials,
+        asked: Asked,
+        body: bytes,
+        scope: Scope,
+        inner: Receive,
+    ) -> Answer:
+        """The answer, of whoever makes it: the query service itself, or Datasette and the pages in it."""
+        if found.route.name in _DIRECT:
+            return await self._queries.answer(found, credentials, asked, request.fields, body)
+        if found.route.name == "table":
+            self._queries.check_address(found.resource, request.query)
+        return await collect(self._app, _unconditional(scope), inner, request.spool)
 
     async def _use_nonce(self, credentials: Credentials) -> None:
         """Use up the nonce of a signed request that leaves no entry; raises :class:`AuthenticationError` if it was."""
@@ -189,6 +226,7 @@ class Gate:
         answer: Answer,
         counted: Tally,
         claim: idempotency.Claim | None,
+        asked: Asked,
     ) -> Answer:
         """Append the entry of an answer; return the answer with the entry named in its headers.
 
@@ -196,9 +234,11 @@ class Gate:
             RequestError: 503, the ledger cannot be written; 409, the idempotency key was used for another call.
             AuthenticationError: the nonce was used by another request in the meantime.
         """
-        kind, fields = self._entry(found, credentials, answer, counted)
+        kind, fields = self._entry(found, credentials, answer, counted, asked)
         particulars = credentials.particulars()
-        particulars["query"] = request.asked
+        particulars["query"] = f"{request.asked}\n{asked.text}" if asked.text else request.asked
+        if asked.purpose is not None:
+            particulars |= asked.purpose.particulars()
         if kind in ("query.served", "audit.read"):
             particulars["answer_sha256"] = await answer.sha256()
         # From the request's arrival here to the whole answer, hashed: what the agency waited for but the commit itself.
@@ -207,12 +247,15 @@ class Gate:
         if claim is not None and answer.status < 400:
             once += claim.once
         try:
-            done = await self._append(request, kind, fields, particulars, once)
+            done = await self._append(request, kind, fields, particulars, once, asked)
         except ConflictError as error:
             if claim is not None and (first := claim.first()) is not None:
                 return await self._repeat(credentials, first)
             self._watch.refused_credentials("signature")
             raise replayed() from error
+        self._queries.quotas.add_rows(credentials.actor, counted.rows or 0)
+        if found.route.name in _DIRECT:
+            self._queries.finish(answer, asked, done.seq, self._receipt_path(done.seq))
         answer.set_headers(
             {
                 "ledger-entry": str(done.seq),
@@ -223,14 +266,22 @@ class Gate:
         return answer
 
     async def _append(
-        self, request: _Request, kind: str, fields: dict[str, Any], particulars: dict[str, Any], once: tuple[str, ...]
+        self,
+        request: _Request,
+        kind: str,
+        fields: dict[str, Any],
+        particulars: dict[str, Any],
+        once: tuple[str, ...],
+        asked: Asked,
     ) -> Appended:
         """Make an answer's entry durable. Raises what :meth:`_record` does, and :class:`ConflictError`."""
         self._watch.appending(1)
         queued = time.perf_counter()
         try:
             with tracing.appending(fields["route"]) as span:
-                done = await self._service.ledger.append_async(kind, fields, particulars=particulars, once=once)
+                done = await self._service.ledger.append_async(
+                    kind, fields, particulars=particulars, batch=asked.items, once=once
+                )
                 span.set_attribute("liandong.entry", done.seq)
         except ConflictError:
             raise
@@ -249,12 +300,12 @@ class Gate:
         return done
 
     def _entry(
-        self, found: Match, credentials: Credentials, answer: Answer, counted: Tally
+        self, found: Match, credentials: Credentials, answer: Answer, counted: Tally, asked: Asked
     ) -> tuple[str, dict[str, Any]]:
         fields: dict[str, Any] = {
             "requester": credentials.actor.agency,
             "auth": credentials.actor.auth,
-            "resource": found.resource,
+            "resource": asked.resource,
             "route": found.route.name,
             "status": answer.status,
         }
@@ -262,15 +313,19 @@ class Gate:
             fields["keyid"] = credentials.actor.keyid
         if found.route.access is Access.AUDIT:
             return "audit.read", {**fields, "size_bytes": answer.size_bytes}
-        decision = self._service.decision(credentials.actor, found.resource) if answer.status == 403 else None
-        if answer.status == 403 and (decision is None or not decision.allowed):
-            return "query.referred", {**fields, "clause": decision.code if decision else "not_published"}
-        if answer.status >= 400:
-            return "query.failed", fields
-        fields |= {"format": found.format, "size_bytes": answer.size_bytes}
-        if counted.rows is not None:
-            fields["rows"] = counted.rows
-        return "query.served", fields
+        if found.route.name not in _DIRECT and answer.status == 403:
+            asked.decide(self._service, credentials)
+        if asked.purpose is not None:
+            fields["purpose"] = asked.purpose.code
+        kind, more = kind_of(asked, answer.status)
+        fields |= more
+        if kind == SERVED:
+            fields |= {"format": asked.format or found.format, "size_bytes": answer.size_bytes}
+            if counted.rows is not None:
+                fields["rows"] = counted.rows
+            if len(asked.resources) > 1:
+                fields["resources"] = list(asked.resources)
+        return kind, fields
 
     def _ask_to_sign_in(self, request: _Request) -> Answer:
         if request.wants_html and request.method in ("GET", "HEAD"):
@@ -304,6 +359,7 @@ class Gate:
             answer.set_header("www-authenticate", "Bearer")
         if error.status == 503:
             answer.set_header("retry-after", "5")
+        answer.set_headers(error.headers)
         return answer
 
 
@@ -363,6 +419,23 @@ class _Request:
             self.entry,
             tracing.trace_id(),
         )
+
+
+def _body_limit(found: Match | None) -> int:
+    if found is not None and found.route.body_bytes:
+        return found.route.body_bytes
+    form = found is not None and found.route.access in (Access.PUBLIC, Access.SIGNED_IN)
+    return MAX_FORM_BYTES if form else MAX_BODY_BYTES
+
+
+def _nowhere(request: _Request) -> RequestError:
+    """404, or below ``/api/`` 405 where the address takes another method."""
+    methods = methods_of(request.path)
+    if methods:
+        return MethodError(methods)
+    return RequestError(
+        404, "there is nothing at this address; start from the home page", "此地址没有内容；请从首页进入"
+    )
 
 
 def _check_role(found: Match, credentials: Credentials) -> None:

@@ -33,6 +33,7 @@ class Service:
     register: Register
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     _decided: Decisions = field(init=False, repr=False)
+    _closers: list[Callable[[], None]] = field(init=False, repr=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self._decided = Decisions(self.register)
@@ -62,7 +63,13 @@ class Service:
         """Where clients reach the service. Raises :class:`UsageError` where that cannot be served."""
         return PublicAddress.of(self.instance.settings.public_url)
 
+    def closing(self, close: Callable[[], None]) -> None:
+        """Have ``close`` called when the service is closed, before ledger and register are."""
+        self._closers.append(close)
+
     def close(self) -> None:
+        while self._closers:
+            self._closers.pop()()
         self.ledger.close()
         self.register.close()
 

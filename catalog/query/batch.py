@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from catalog import tally
 from catalog.asking import Asked
 from catalog.authentication import Credentials
 from catalog.http import Answer
@@ -53,6 +54,8 @@ class Batches:
         """
         batch = lookups.parse(load(body))
         asked.receipt = batch.receipt
+        # Each look-up is a particular of its own, so that one can be erased: none of them stands here.
+        asked.text = answers.dump({"limit": batch.limit, "lookups": len(batch.lookups)}).decode()
         asked.purpose = self._permits.purpose(batch.purpose)
         permits = {}
         for resource in batch.resources:
@@ -65,7 +68,8 @@ class Batches:
         asked.resources = tuple(batch.resources)
         asked.resource = asked.resources[0] if len(asked.resources) == 1 else SEVERAL
         found = await self._readers.in_thread(lambda fetch: self._run(batch, statements, fetch), LIMIT_SECONDS)
-        asked.rows, asked.items = found.rows, found.items
+        tally.add(found.rows)
+        asked.items = found.items
         return answers.answer(found.part)
 
     def _run(self, batch: Batch, statements: Sequence[Statement], fetch: Fetch) -> _Found:

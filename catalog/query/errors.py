@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from catalog.errors import RequestError
@@ -26,7 +27,15 @@ class QueryError(RequestError):
 
     @property
     def details(self) -> dict[str, Any]:
-        return {"code": self.code, **({"where": self.where} if self.where else {})}
+        return {
+            "code": self.code,
+            **({"where": self.where} if self.where else {}),
+            **({"retry_after_seconds": self.retry_after} if self.retry_after is not None else {}),
+        }
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"retry-after": str(self.retry_after)} if self.retry_after is not None else {}
 
 
 class BodyError(QueryError):
@@ -35,3 +44,20 @@ class BodyError(QueryError):
     def __init__(self, where: str, en: str, zh: str, code: str = "malformed") -> None:
         place = where or "body"
         super().__init__(400, code, f"{place}: {en}", f"{place}：{zh}", where=where)
+
+
+class MethodError(QueryError):
+    """405: the address answers, but not to this method (RFC 9110 §15.5.6)."""
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        self._allowed = ", ".join(sorted(allowed))
+        super().__init__(
+            405,
+            "method",
+            f"this address does not answer to this method; use {self._allowed}",
+            f"此地址不接受该方法；请用 {self._allowed}",
+        )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"allow": self._allowed}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from catalog import tally
 from catalog.asking import Asked
 from catalog.authentication import Credentials
 from catalog.http import Answer
@@ -40,7 +41,7 @@ class Queries:
         query = model.parse(load(body))
         asked.receipt = query.receipt
         found = await self.find(asked, credentials, query)
-        asked.rows = len(found.rows)
+        tally.add(len(found.rows))
         return answers.answer(
             answers.first_part(
                 {
