@@ -18,7 +18,7 @@ from datasette.permissions import PermissionSQL
 from datasette.utils import StartupError
 from datasette.utils.asgi import Request
 
-from catalog import i18n, listing, pages
+from catalog import access_page, i18n, listing, pages, purpose_page, refusal
 from catalog.authentication import Credentials
 from catalog.errors import UsageError
 from catalog.excel import mark_csv_downloads
@@ -160,6 +160,9 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         (r"^/sign-in$", bind(pages.sign_in)),
         (r"^/sign-out$", bind(pages.sign_out)),
         (r"^/language$", bind(pages.set_language)),
+        (r"^/access$", bind(access_page.access)),
+        (r"^/request$", bind(access_page.request_draft)),
+        (r"^/purpose$", bind(purpose_page.purpose)),
         (r"^/queries$", bind(pages.my_queries)),
         (r"^/ledger$", bind(pages.whole_ledger)),
         (r"^/log/checkpoint$", bind(pages.checkpoint)),
@@ -177,7 +180,7 @@ def forbidden(datasette: Datasette, request: Request, message: str) -> Callable[
         return None
 
     async def answer() -> Response:
-        return await pages.forbidden(datasette, service, request)
+        return await refusal.forbidden(datasette, service, request)
 
     return answer
 

@@ -7,15 +7,18 @@ no data leaves. What is not in :data:`catalog.routes.ROUTES` does not exist.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, urlencode
 
 import orjson
 from datasette.utils import error_body
+from datasette.utils.asgi import Request
 
 from catalog import i18n
+from catalog.asking import SCOPE_KEY, Asked, purpose_of
 from catalog.authentication import Credentials, authenticate
 from catalog.errors import AuthenticationError, RequestError
 from catalog.http import (
@@ -34,10 +37,13 @@ from catalog.http import (
 )
 from catalog.identity import nonces
 from catalog.identity.nonces import replayed
+from catalog.outcomes import FAILED, REFUSED, SERVED, kind_of, once_a_day, repeated
+from catalog.purpose import PurposeError
+from catalog.refusal import refused
 from catalog.routes import Access, Match, match
 from catalog.service import Service
 from catalog.signatures import MAX_AGE, MAX_SKEW
-from ledger import BilingualError, ConflictError, LedgerUnavailableError
+from ledger import Appended, BilingualError, ConflictError, LedgerUnavailableError
 
 #: No inline script or style, nothing from elsewhere: these networks are closed, and data must not leak by a URL.
 CONTENT_SECURITY_POLICY = (
@@ -55,6 +61,8 @@ _SECURITY_HEADERS = {
 }
 #: JSON larger than this is not parsed again to count its rows.
 _COUNT_ROWS_BELOW_BYTES = 4 * 1024 * 1024
+#: Routes whose table Datasette answers for: decided here, for the purpose that was stated, before it is asked.
+_DECIDED_HERE = frozenset({"table", "row"})
 _REFUSED_ARGUMENTS = frozenset({"_through", "_where", "_m2m", "_trace", "_context"})
 
 
@@ -124,30 +132,66 @@ class Gate:
             )
         if credentials.nonce and self._service.ledger.used(credentials.once_key) is not None:
             raise replayed()
-        refuse_arguments(request.query)
-        answer = await collect(self._app, scope, inner)
+        asked = scope[SCOPE_KEY] = Asked(found.resource)
+        try:
+            refuse_arguments(request.query)
+            answer = await self._ask(request, credentials, asked, scope, inner)
+        except RequestError as error:
+            if error.status >= 500 or found.route.access is not Access.RECORDED:
+                raise
+            asked.reason = asked.reason or ("purpose" if isinstance(error, PurposeError) else "request")
+            answer = await self._error(request, error)
         if request.method == "HEAD":
             answer.body = b""  # what leaves is what is hashed and counted
         if 300 <= answer.status < 400:  # a redirect carries no data, the address it leads to is recorded
             return answer
-        return await self._record(request, found, credentials, answer)
+        return await self._record(request, found, credentials, answer, asked)
 
-    async def _record(self, request: _Request, found: Match, credentials: Credentials, answer: Answer) -> Answer:
+    async def _ask(
+        self, request: _Request, credentials: Credentials, asked: Asked, scope: Scope, inner: Receive
+    ) -> Answer:
+        """The answer of Datasette or of a page; of a table only when it is open for the purpose that was stated."""
+        if request.match is None or request.match.route.name not in _DECIDED_HERE:
+            return await collect(self._app, scope, inner)
+        asked.purpose = purpose_of(self._service, credentials, request.fields, asked.resource)
+        decision = asked.decide(self._service, credentials)
+        if decision.allowed and decision.opens_table:
+            return await collect(self._app, scope, inner)
+        if decision.code == "purpose_needed" and credentials.session and request.navigates:
+            there = urlencode({"resource": asked.resource, "next": request.target})
+            location = self._datasette.urls.path(f"/purpose?{there}")
+            return Answer(303, [(b"location", location.encode()), (b"cache-control", b"no-store")])
+        asking = Request({**scope, "actor": credentials.actor.to_datasette()}, inner)
+        response = await refused(self._datasette, self._service, asking, asked)
+
+        async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
+            await response.asgi_send(send)
+
+        return await collect(answer, scope, inner)
+
+    async def _record(
+        self, request: _Request, found: Match, credentials: Credentials, answer: Answer, asked: Asked
+    ) -> Answer:
         """Append the entry of an answer; return the answer with the entry named in its headers.
 
         Raises:
             RequestError: 503, the ledger cannot be written.
             AuthenticationError: the nonce was used by another request in the meantime.
         """
-        kind, fields = self._entry(found, credentials, answer)
+        kind, fields = self._entry(found, credentials, answer, asked)
         particulars = credentials.particulars()
         particulars["query"] = f"{request.method} {request.target}"
-        if kind in ("query.served", "audit.read"):
+        if kind in (SERVED, "audit.read"):
             particulars["answer_sha256"] = hashlib.sha256(answer.body).hexdigest()
+        if asked.purpose is not None:
+            particulars |= asked.purpose.particulars()
         fields["elapsed_us"] = (time.perf_counter_ns() - request.started_ns) // 1000
         once = (credentials.once_key,) if credentials.nonce else ()
         try:
-            done = await self._service.ledger.append_async(kind, fields, particulars=particulars, once=once)
+            if kind == REFUSED:
+                done = await self._record_refusal(fields, particulars, once)
+            else:
+                done = await self._service.ledger.append_async(kind, fields, particulars=particulars, once=once)
         except ConflictError as error:
             raise replayed() from error
         except LedgerUnavailableError as error:
@@ -163,7 +207,24 @@ class Gate:
         answer.set_header("cache-control", "private, no-store")
         return answer
 
-    def _entry(self, found: Match, credentials: Credentials, answer: Answer) -> tuple[str, dict[str, Any]]:
+    async def _record_refusal(
+        self, fields: dict[str, Any], particulars: dict[str, Any], once: tuple[str, ...]
+    ) -> Appended:
+        """The day's first refusal of a resource to a requester; further attempts of that day fail with its number."""
+        ledger = self._service.ledger
+        key = once_a_day(fields["requester"], fields["resource"], self._service.register.today())
+        if ledger.used(key) is None:
+            with contextlib.suppress(ConflictError):  # refused in another process at the same moment, or replayed
+                return await ledger.append_async(REFUSED, fields, particulars=particulars, once=(*once, key))
+        first = ledger.used(key)
+        if first is None:
+            raise ConflictError("the nonce was used before", "随机数已被使用")
+        again = repeated(fields, first)
+        return await ledger.append_async(FAILED, again, particulars=particulars, once=once)
+
+    def _entry(
+        self, found: Match, credentials: Credentials, answer: Answer, asked: Asked
+    ) -> tuple[str, dict[str, Any]]:
         fields: dict[str, Any] = {
             "requester": credentials.actor.agency,
             "auth": credentials.actor.auth,
@@ -175,16 +236,16 @@ class Gate:
             fields["keyid"] = credentials.actor.keyid
         if found.route.access is Access.AUDIT:
             return "audit.read", {**fields, "size_bytes": len(answer.body)}
-        decision = self._service.decision(credentials.actor, found.resource) if answer.status == 403 else None
-        if answer.status == 403 and (decision is None or not decision.allowed):
-            return "query.referred", {**fields, "clause": decision.code if decision else "not_published"}
-        if answer.status >= 400:
-            return "query.failed", fields
-        fields |= {"format": found.format, "size_bytes": len(answer.body)}
-        rows = _count_rows(found, answer)
-        if rows is not None:
-            fields["rows"] = rows
-        return "query.served", fields
+        if asked.purpose is not None:
+            fields["purpose"] = asked.purpose.code
+        kind, more = kind_of(asked, answer.status)
+        fields |= more
+        if kind == SERVED:
+            fields |= {"format": found.format, "size_bytes": len(answer.body)}
+            rows = _count_rows(found, answer)
+            if rows is not None:
+                fields["rows"] = rows
+        return kind, fields
 
     def _ask_to_sign_in(self, request: _Request) -> Answer:
         if request.wants_html and request.method in ("GET", "HEAD"):
@@ -236,6 +297,11 @@ class _Request:
         self.match = match(self.method, self.path)
         self.actor: dict[str, Any] | None = None
         self._scope = scope
+
+    @property
+    def navigates(self) -> bool:
+        """A browser that follows a link or an address, to a page or to a file of it."""
+        return "text/html" in self.fields.get("accept", "") and self.method == "GET"
 
     @property
     def wants_html(self) -> bool:
