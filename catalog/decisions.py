@@ -10,6 +10,7 @@ from typing import Any
 from catalog import grants
 from catalog.identity.register import Register
 from catalog.permissions import NOT_PUBLISHED, Decision, decide
+from catalog.purpose import CODES
 
 #: So many single decisions with a purpose are remembered; then all are forgotten.
 _REMEMBERED = 10_000
@@ -54,6 +55,12 @@ class Decisions:
                 self._one.clear()
             found = self._one[key] = _Asker(self._register, agency, role, day).decide(published, purpose_code)
         return found
+
+    def purposes(self, agency: str, role: str, resource: str) -> list[str] | None:
+        """The codes of purpose that a table is open for; None where it needs no purpose."""
+        if not self.one(agency, role, resource, None).needs_purpose:
+            return None
+        return [code for code in CODES if self.one(agency, role, resource, code).allowed]
 
     def resource(self, resource: str) -> Resource | None:
         """A published table ``database/table``: what the register says of it."""

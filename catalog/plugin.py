@@ -21,7 +21,7 @@ from datasette.renderer import json_renderer
 from datasette.utils import MultiParams, StartupError
 from datasette.utils.asgi import Request
 
-from catalog import csv_answer, i18n, listing, pages, tally
+from catalog import access_page, csv_answer, i18n, listing, pages, purpose_page, refusal, tally
 from catalog.address import PublicAddress
 from catalog.authentication import Credentials
 from catalog.databases import CategoryDatabase, read_without_a_thread
@@ -227,6 +227,9 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         (r"^/sign-in$", bind(pages.sign_in)),
         (r"^/sign-out$", bind(pages.sign_out)),
         (r"^/language$", bind(pages.set_language)),
+        (r"^/access$", bind(access_page.access)),
+        (r"^/request$", bind(access_page.request_draft)),
+        (r"^/purpose$", bind(purpose_page.purpose)),
         (r"^/queries$", bind(pages.my_queries)),
         (r"^/ledger$", bind(pages.whole_ledger)),
         (r"^/healthz$", bind(health.healthz)),
@@ -248,7 +251,7 @@ def forbidden(datasette: Datasette, request: Request, message: str) -> Callable[
         return None
 
     async def answer() -> Response:
-        return await pages.forbidden(datasette, service, request)
+        return await refusal.forbidden(datasette, service, request)
 
     return answer
 

@@ -7,17 +7,18 @@ no data leaves. What is not in :data:`catalog.routes.ROUTES` does not exist.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from datasette.utils import error_body
+from datasette.utils.asgi import Request
 
 from catalog import i18n, idempotency, tally
 from catalog.arguments import refuse_arguments
-from catalog.asking import SCOPE_KEY, Asked
+from catalog.asking import SCOPE_KEY, Asked, purpose_of
 from catalog.authentication import Credentials, authenticate
 from catalog.errors import AuthenticationError, RequestError
 from catalog.http import (
@@ -36,10 +37,12 @@ from catalog.http import (
 )
 from catalog.identity import nonces
 from catalog.identity.nonces import replayed
-from catalog.outcomes import SERVED, kind_of
-from catalog.query.errors import MethodError, QueryError
+from catalog.outcomes import FAILED, REFUSED, SERVED, kind_of, once_a_day, repeated
+from catalog.purpose import PurposeError
+from catalog.query.errors import DeniedError, MethodError, QueryError
 from catalog.query.quotas import QuotaError
 from catalog.query.service import QueryService
+from catalog.refusal import refused
 from catalog.routes import API_BATCH, API_QUERY, METHODS, Access, Match, match, methods_of
 from catalog.service import Service
 from catalog.serving import tracing
@@ -48,6 +51,7 @@ from catalog.signatures import MAX_AGE, MAX_SKEW, is_signed
 from catalog.spool import Room, Spool
 from catalog.tally import Tally
 from ledger import Appended, BilingualError, ConflictError, LedgerUnavailableError
+from ledger.items import SealedItems
 
 #: No inline script or style, nothing from elsewhere: these networks are closed, and data must not leak by a URL.
 CONTENT_SECURITY_POLICY = (
@@ -70,6 +74,8 @@ _OPERATING_ROLES = frozenset({"supervisor", "operator"})
 _CONDITIONAL = frozenset(
     {b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since", b"if-range", b"range"}
 )
+#: Routes whose table Datasette answers for: decided here, for the purpose that was stated, before it is asked.
+_DECIDED_HERE = frozenset({"table", "row"})
 #: Routes that the query service answers without Datasette.
 _DIRECT = frozenset({API_QUERY, API_BATCH})
 #: Routes that give rows: they count against the agency's quota. Pages about the catalogue and the desk do not.
@@ -101,7 +107,7 @@ class Gate:
         if scope["type"] == "lifespan" or self._datasette.in_client():
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
-            with closing(self._room.open()) as spool:
+            with contextlib.closing(self._room.open()) as spool:
                 await self._serve(scope, receive, send, spool)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})  # nothing here speaks it, and no route decides on it
@@ -159,26 +165,23 @@ class Gate:
         _check_role(found, credentials)
         if credentials.nonce and self._service.ledger.used(credentials.once_key) is not None:
             raise replayed()
-        refuse_arguments(request.query)
-        claim = None
-        if request.method == "POST":
-            key = request.fields.get(idempotency.HEADER)
-            claim = idempotency.claim(self._service, credentials.actor.agency, key, request.asked, body)
-            if claim is not None and (first := claim.first()) is not None:
-                return await self._repeat(credentials, first)
         counted = tally.begin()
         asked = scope[SCOPE_KEY] = Asked(found.resource)
+        claim = None
         try:
+            refuse_arguments(request.query)
+            if request.method == "POST":
+                key = request.fields.get(idempotency.HEADER)
+                claim = idempotency.claim(self._service, credentials.actor.agency, key, request.asked, body)
+                if claim is not None and (first := claim.first()) is not None:
+                    return await self._repeat(credentials, first)
             if found.route.name in _COUNTED:
                 self._queries.quotas.admit(credentials.actor)
-            answer = await self._asked(request, found, credentials, asked, body, scope, inner)
-        except QuotaError as error:
-            if not error.first:
+            answer = await self._ask(request, found, credentials, asked, body, scope, inner)
+        except RequestError as error:
+            if not _for_the_ledger(error, found):
                 raise
-            asked.reason = error.code
-            answer = await self._error(request, error)
-        except QueryError as error:
-            asked.reason = error.code
+            asked.reason = asked.reason or _reason(error)
             answer = await self._error(request, error)
         if answer.status in _REDIRECTS and (there := answer.header(b"location")):
             # It carries no data, and the address that it leads to is recorded.
@@ -188,7 +191,7 @@ class Gate:
             answer.body, counted.rows = b"", 0  # what leaves is what is hashed and counted
         return await self._record(request, found, credentials, answer, counted, claim, asked)
 
-    async def _asked(
+    async def _ask(
         self,
         request: _Request,
         found: Match,
@@ -198,12 +201,37 @@ class Gate:
         scope: Scope,
         inner: Receive,
     ) -> Answer:
-        """The answer, of whoever makes it: the query service itself, or Datasette and the pages in it."""
+        """The answer of whoever makes it; of a table only when it is open for the purpose that was stated."""
         if found.route.name in _DIRECT:
-            return await self._queries.answer(found, credentials, asked, request.fields, body)
+            try:
+                return await self._queries.answer(found, credentials, asked, request.fields, body)
+            except DeniedError:
+                return await self._refused(request, credentials, asked, scope, inner)
+        if found.route.name not in _DECIDED_HERE:
+            return await collect(self._app, _unconditional(scope), inner, request.spool)
         if found.route.name == "table":
             self._queries.check_address(found.resource, request.query)
-        return await collect(self._app, _unconditional(scope), inner, request.spool)
+        asked.purpose = purpose_of(self._service, credentials, request.fields, asked.resource)
+        decision = asked.decide(self._service, credentials)
+        if decision.allowed and decision.opens_table:
+            return await collect(self._app, _unconditional(scope), inner, request.spool)
+        if decision.code == "purpose_needed" and credentials.session and request.navigates:
+            there = urlencode({"resource": asked.resource, "next": request.target})
+            location = self._datasette.urls.path(f"/purpose?{there}")
+            return Answer(303, [(b"location", location.encode()), (b"cache-control", b"no-store")])
+        return await self._refused(request, credentials, asked, scope, inner)
+
+    async def _refused(
+        self, request: _Request, credentials: Credentials, asked: Asked, scope: Scope, inner: Receive
+    ) -> Answer:
+        """403 with the clause that decided."""
+        asking = Request({**scope, "actor": credentials.actor.to_datasette()}, inner)
+        response = await refused(self._datasette, self._service, asking, asked)
+
+        async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
+            await response.asgi_send(send)
+
+        return await collect(answer, scope, inner, request.spool)
 
     async def _use_nonce(self, credentials: Credentials) -> None:
         """Use up the nonce of a signed request that leaves no entry; raises :class:`AuthenticationError` if it was."""
@@ -239,7 +267,7 @@ class Gate:
         particulars["query"] = f"{request.asked}\n{asked.text}" if asked.text else request.asked
         if asked.purpose is not None:
             particulars |= asked.purpose.particulars()
-        if kind in ("query.served", "audit.read"):
+        if kind in (SERVED, "audit.read"):
             particulars["answer_sha256"] = await answer.sha256()
         # From the request's arrival here to the whole answer, hashed: what the agency waited for but the commit itself.
         fields["elapsed_us"] = (time.perf_counter_ns() - request.started_ns) // 1000
@@ -247,7 +275,10 @@ class Gate:
         if claim is not None and answer.status < 400:
             once += claim.once
         try:
-            done = await self._append(request, kind, fields, particulars, once, asked)
+            if kind == REFUSED:
+                done = await self._append_refusal(request, fields, particulars, once)
+            else:
+                done = await self._append(request, kind, fields, particulars, once, asked.items)
         except ConflictError as error:
             if claim is not None and (first := claim.first()) is not None:
                 return await self._repeat(credentials, first)
@@ -272,7 +303,7 @@ class Gate:
         fields: dict[str, Any],
         particulars: dict[str, Any],
         once: tuple[str, ...],
-        asked: Asked,
+        items: SealedItems | None = None,
     ) -> Appended:
         """Make an answer's entry durable. Raises what :meth:`_record` does, and :class:`ConflictError`."""
         self._watch.appending(1)
@@ -280,7 +311,7 @@ class Gate:
         try:
             with tracing.appending(fields["route"]) as span:
                 done = await self._service.ledger.append_async(
-                    kind, fields, particulars=particulars, batch=asked.items, once=once
+                    kind, fields, particulars=particulars, batch=items, once=once
                 )
                 span.set_attribute("liandong.entry", done.seq)
         except ConflictError:
@@ -299,6 +330,20 @@ class Gate:
         request.entry = done.seq
         return done
 
+    async def _append_refusal(
+        self, request: _Request, fields: dict[str, Any], particulars: dict[str, Any], once: tuple[str, ...]
+    ) -> Appended:
+        """The day's first refusal of a resource to a requester; further attempts of that day fail with its number."""
+        ledger = self._service.ledger
+        key = once_a_day(fields["requester"], fields["resource"], self._service.register.today())
+        if ledger.used(key) is None:
+            with contextlib.suppress(ConflictError):  # refused in another process at the same moment, or replayed
+                return await self._append(request, REFUSED, fields, particulars, (*once, key))
+        first = ledger.used(key)
+        if first is None:
+            raise ConflictError("the nonce was used before", "随机数已被使用")
+        return await self._append(request, FAILED, repeated(fields, first), particulars, once)
+
     def _entry(
         self, found: Match, credentials: Credentials, answer: Answer, counted: Tally, asked: Asked
     ) -> tuple[str, dict[str, Any]]:
@@ -313,8 +358,6 @@ class Gate:
             fields["keyid"] = credentials.actor.keyid
         if found.route.access is Access.AUDIT:
             return "audit.read", {**fields, "size_bytes": answer.size_bytes}
-        if found.route.name not in _DIRECT and answer.status == 403:
-            asked.decide(self._service, credentials)
         if asked.purpose is not None:
             fields["purpose"] = asked.purpose.code
         kind, more = kind_of(asked, answer.status)
@@ -388,6 +431,11 @@ class _Request:
         self._scope = scope
 
     @property
+    def navigates(self) -> bool:
+        """A browser that follows a link or an address, to a page or to a file of it."""
+        return "text/html" in self.fields.get("accept", "") and self.method == "GET"
+
+    @property
     def wants_html(self) -> bool:
         """A browser that navigates, not a program: programs get errors as JSON."""
         if self.match is not None and self.match.format != "html":
@@ -419,6 +467,21 @@ class _Request:
             self.entry,
             tracing.trace_id(),
         )
+
+
+def _for_the_ledger(error: RequestError, found: Match) -> bool:
+    """Whether an error while something was asked is an entry of its own."""
+    if isinstance(error, AuthenticationError) or found.route.access is not Access.RECORDED:
+        return False
+    if isinstance(error, QuotaError):
+        return error.first
+    return error.status < 500 or isinstance(error, QueryError)
+
+
+def _reason(error: RequestError) -> str:
+    if isinstance(error, QueryError):
+        return error.code
+    return "purpose" if isinstance(error, PurposeError) else "request"
 
 
 def _body_limit(found: Match | None) -> int:

@@ -86,6 +86,9 @@ ROUTES = (
     # Not by address: behind a proxy on this machine everybody comes from the loopback.
     _route("metrics", _READ, r"/metrics", Access.OPERATION),
     _route("sign-out", _POST, r"/sign-out", Access.SIGNED_IN),
+    _route("access", _READ, r"/access", Access.SIGNED_IN),
+    _route("request", _READ, r"/request", Access.SIGNED_IN),
+    _route("purpose", _READ | _POST, r"/purpose", Access.SIGNED_IN),
     _route("receipt", _READ, rf"/log/receipt/{_SEQ}", Access.SIGNED_IN),
     _route("my-queries", _READ, r"/queries", Access.SIGNED_IN),
     _route("entries", _READ, rf"/log/tile/entries/{_TILE}", Access.AUDIT),

@@ -83,11 +83,19 @@ class Service:
 
     def decision(self, actor: Actor, resource: str, purpose_code: str | None = None) -> Decision:
         """The decision for one resource ``database/table``, for the purpose that was stated."""
-        return self._decided.one(actor.agency, actor.role, resource, purpose_code)
+        return self.decision_of(actor.agency, actor.role, resource, purpose_code)
+
+    def decision_of(self, agency: str, role: str, resource: str, purpose_code: str | None = None) -> Decision:
+        """:meth:`decision` for any agency of the register."""
+        return self._decided.one(agency, role, resource, purpose_code)
 
     def resource(self, resource: str) -> dict[str, Any] | None:
         """What the register says of a published table ``database/table``."""
         return self._decided.resource(resource)
+
+    def purposes_granted(self, actor: Actor, resource: str) -> list[str] | None:
+        """The codes of purpose for which the agency's grants in force open a table; None where it needs none."""
+        return self._decided.purposes(actor.agency, actor.role, resource)
 
     def view_table_rules(self, actor: dict[str, Any]) -> list[list[Any]]:
         """Rows ``[database, table, allow, reason]`` for Datasette's permission system."""

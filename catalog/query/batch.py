@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,17 +46,20 @@ class Batches:
         self._readers = readers
         self._ledger = ledger
 
-    async def answer(self, asked: Asked, credentials: Credentials, body: bytes) -> Answer:
+    async def answer(
+        self, asked: Asked, credentials: Credentials, fields: Mapping[str, str], body: bytes
+    ) -> Answer:
         """Answer a request by JSON: all of its look-ups, or none.
 
         Raises:
-            QueryError: one table may not be asked for this purpose, a look-up is out of form, too slow.
+            DeniedError: one table is not open for this purpose.
+            RequestError: a look-up is out of form, the purpose says nothing, too slow.
         """
         batch = lookups.parse(load(body))
         asked.receipt = batch.receipt
         # Each look-up is a particular of its own, so that one can be erased: none of them stands here.
         asked.text = answers.dump({"limit": batch.limit, "lookups": len(batch.lookups)}).decode()
-        asked.purpose = self._permits.purpose(batch.purpose)
+        asked.purpose = self._permits.purpose(batch.purpose, credentials, fields, "")
         permits = {}
         for resource in batch.resources:
             asked.resource = resource

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from catalog.errors import RequestError
+from catalog.permissions import Decision
 
 
 class QueryError(RequestError):
@@ -44,6 +45,13 @@ class BodyError(QueryError):
     def __init__(self, where: str, en: str, zh: str, code: str = "malformed") -> None:
         place = where or "body"
         super().__init__(400, code, f"{place}: {en}", f"{place}：{zh}", where=where)
+
+
+class DeniedError(QueryError):
+    """403: what is asked is not open; ``asked.decision`` says why, and the gate answers with it."""
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(403, decision.code, decision.reason_en, decision.reason_zh)
 
 
 class MethodError(QueryError):

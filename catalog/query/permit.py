@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog import purpose
-from catalog.asking import Asked
+from catalog.asking import Asked, purpose_of
 from catalog.authentication import Credentials
 from catalog.identity.agencies import agencies
 from catalog.purpose import Purpose, PurposeError
-from catalog.query.errors import QueryError
+from catalog.query.errors import DeniedError, QueryError
 from catalog.query.schema import Column, Schemas, TableSchema
 from catalog.service import Service
 
@@ -34,14 +34,20 @@ class Permits:
         self._service = service
         self._schemas = schemas
 
-    def purpose(self, stated: Mapping[str, Any] | None) -> Purpose | None:
-        """The purpose as a request states it; None where it states none.
+    def purpose(
+        self, stated: Mapping[str, Any] | None, credentials: Credentials, fields: Mapping[str, str], resource: str
+    ) -> Purpose | None:
+        """The purpose as a request states it: in its body, else as one without a body does. None where it states none.
+
+        Args:
+            stated: the body's.
+            fields: header fields by lower-case name.
 
         Raises:
-            QueryError: 422, it says nothing.
+            RequestError: 422, it says nothing, or a signature does not cover it.
         """
         if stated is None:
-            return None
+            return purpose_of(self._service, credentials, fields, resource)
         # Who takes part is looked up only where somebody is said to.
         known = [agency["id"] for agency in agencies(self._service.register)] if stated.get("participants") else []
         try:
@@ -53,19 +59,12 @@ class Permits:
         """What may be had of ``asked.resource`` for ``asked.purpose``.
 
         Raises:
-            QueryError: 403 with the clause that decided; 422 where only the purpose is missing; 404, the published
-                table is not there.
+            DeniedError: it is not open, or not for this purpose.
+            QueryError: 404, the published table is not there; 403, no column of the grant is.
         """
         decision = asked.decide(self._service, credentials)
         if not decision.allowed:
-            status = 422 if decision.code == "purpose_needed" else 403
-            raise QueryError(
-                status,
-                decision.code,
-                decision.reason_en,
-                decision.reason_zh,
-                where="purpose" if decision.code.startswith("purpose_") else "",
-            )
+            raise DeniedError(decision)
         schema = self._schemas.table(*asked.resource.split("/", 1))
         if schema is None:
             raise QueryError(

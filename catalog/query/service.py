@@ -58,7 +58,8 @@ class QueryService:
             fields: header fields by lower-case name.
 
         Raises:
-            QueryError: it is not answered.
+            DeniedError: it is not open.
+            RequestError: it is out of form, too slow, or cannot be read now.
         """
         if fields.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise QueryError(
@@ -69,9 +70,9 @@ class QueryService:
             )
         try:
             if found.route.name == API_BATCH:
-                return await self._batches.answer(asked, credentials, body)
+                return await self._batches.answer(asked, credentials, fields, body)
             asked.text = body.decode("utf-8", "replace")
-            return await self.single.answer(asked, credentials, body)
+            return await self.single.answer(asked, credentials, fields, body)
         except sqlite3.Error as error:
             raise unreadable(asked.resource, error) from error
 

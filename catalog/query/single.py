@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,10 +37,13 @@ class Queries:
         self._readers = readers
         self._cursors = cursors
 
-    async def answer(self, asked: Asked, credentials: Credentials, body: bytes) -> Answer:
-        """Answer a request by JSON. Raises :class:`QueryError`."""
+    async def answer(
+        self, asked: Asked, credentials: Credentials, fields: Mapping[str, str], body: bytes
+    ) -> Answer:
+        """Answer a request by JSON. Raises :class:`RequestError`."""
         query = model.parse(load(body))
         asked.receipt = query.receipt
+        asked.purpose = self._permits.purpose(query.purpose, credentials, fields, asked.resource)
         found = await self.find(asked, credentials, query)
         tally.add(len(found.rows))
         return answers.answer(
@@ -56,12 +60,12 @@ class Queries:
         )
 
     async def find(self, asked: Asked, credentials: Credentials, query: Query) -> Found:
-        """Decide, read, and say what comes next.
+        """Decide for ``asked.purpose``, read, and say what comes next.
 
         Raises:
-            QueryError: not allowed, out of form, too slow.
+            DeniedError: it is not open for this purpose.
+            QueryError: out of form, too slow.
         """
-        asked.purpose = self._permits.purpose(query.purpose)
         permit = self._permits.decide(asked, credentials)
         agency = credentials.actor.agency
         statement = build(permit.schema, permit.columns, query, self._cursors.open(agency, asked.resource, query))
