@@ -9,13 +9,13 @@ import re
 import sqlite3
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
 
 from datasette import Response
 from datasette.utils import error_body
 from datasette.utils.asgi import Request
 
-from catalog import i18n, titles
+from catalog import i18n, purpose_page, stated, titles
+from catalog.asking import SCOPE_KEY, Asked
 from catalog.authentication import Credentials
 from catalog.cookies import session_cookie, set_cookie
 from catalog.errors import AuthenticationError, RequestError
@@ -28,6 +28,9 @@ from catalog.overview import Overview, agency_names
 from catalog.routes import match
 from catalog.service import Service
 from catalog.titles import Titles
+from catalog.web import form as _form
+from catalog.web import page as _page
+from catalog.web import safe_next as _safe_next
 from ledger import CATEGORIES, BilingualError, LedgerError, LedgerUnavailableError
 from ledger.entries import KINDS
 from ledger.log.tiles import WIDTH, Tile
@@ -36,7 +39,6 @@ if TYPE_CHECKING:
     from datasette.app import Datasette
 
 PAGE_SIZE = 50
-MAX_FORM_FIELDS = 20
 
 
 # -- what every page needs --------------------------------------------------------------------------------------------
@@ -82,7 +84,10 @@ async def context(
         if view_name == "database":
             common["category"] = await overview.category(database)
         elif view_name in ("table", "row") and table is not None:
-            common["page"] = await overview.table(database, table, request.query_string)
+            asked: Asked | None = request.scope.get(SCOPE_KEY)
+            decision = asked.decision if asked is not None else None
+            common["page"] = await overview.table(database, table, request.query_string, decision)
+            common["stated"] = purpose_page.in_force(datasette, service, request, f"{database}/{table}")
     return common
 
 
@@ -138,6 +143,7 @@ async def sign_out(datasette: Datasette, service: Service, request: Request) -> 
     credentials: Credentials = request.scope["liandong_credentials"]
     if credentials.session:
         officers.sign_out(service.register, credentials.session)
+        stated.forget(service.register, credentials.session)
     response = Response.redirect(datasette.urls.path("/sign-in"))
     set_cookie(response, service.address, session_cookie(service.address), "", 0)
     return response
@@ -288,31 +294,6 @@ def _subject(datasette: Datasette, service: Service, entry: dict[str, Any], agen
 # -- errors -----------------------------------------------------------------------------------------------------------
 
 
-async def forbidden(datasette: Datasette, service: Service, request: Request) -> Response:
-    """403 with the clause that decided, in the words the page and the JSON share."""
-    credentials: Credentials = request.scope["liandong_credentials"]
-    found = match(request.method, request.path)
-    decision = service.decision(credentials.actor, found.resource) if found else None
-    if found is None or decision is None:
-        return await problem(
-            datasette,
-            request,
-            RequestError(403, "nothing here is open to your agency", "此处没有向本单位开放的内容"),
-            {"code": "not_published"},
-        )
-    database, _, table = found.resource.partition("/")
-    return await problem(
-        datasette,
-        request,
-        RequestError(403, decision.reason_en, decision.reason_zh),
-        {"code": decision.code},
-        {
-            "section": database,
-            "asked": Overview(datasette, service, request.actor).published(database, table),
-        },
-    )
-
-
 async def failed(datasette: Datasette, service: Service, request: Request, exception: Exception) -> Response:
     """The answer to an exception of Datasette's, in both languages; its own words stand in ``detail``."""
     status = int(getattr(exception, "status", 500))
@@ -393,29 +374,3 @@ async def problem(
         return await _page(datasette, request, "error.html", {"status": status, "error": said, **(page or {})}, status)
     body = {**error_body(said, status), "error_zh": error.zh, "error_en": error.en, **(more or {})}
     return Response.json(body, status=status)
-
-
-# -- small parts ------------------------------------------------------------------------------------------------------
-
-
-async def _page(
-    datasette: Datasette, request: Request, template: str, about: dict[str, Any], status: int = 200
-) -> Response:
-    html = await datasette.render_template(template, about, request=request)
-    return Response.html(html, status=status)
-
-
-async def _form(request: Request) -> dict[str, str]:
-    body = await request.post_body()
-    try:
-        fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=MAX_FORM_FIELDS)
-    except ValueError as error:
-        raise RequestError(400, "the form has too many fields", "表单字段过多") from error
-    return {name: values[0] for name, values in fields.items()}
-
-
-def _safe_next(target: str | None) -> str:
-    """A path on this site, or the home page: never another site (``//host``, ``/\\host``) or a scheme."""
-    if target and re.fullmatch(r"/(?![/\\])[!-~]*", target) and "\\" not in target:
-        return target
-    return "/"

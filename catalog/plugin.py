@@ -21,12 +21,13 @@ from datasette.renderer import json_renderer
 from datasette.utils import MultiParams, StartupError
 from datasette.utils.asgi import Request
 
-from catalog import csv_answer, i18n, listing, pages, tally
+from catalog import access_page, csv_answer, i18n, listing, pages, purpose_page, refusal, tally
 from catalog.address import PublicAddress
 from catalog.authentication import Credentials
 from catalog.databases import CategoryDatabase, read_without_a_thread
 from catalog.errors import UsageError
 from catalog.http import App
+from catalog.query.service import QueryService
 from catalog.recorder import Gate
 from catalog.rule_table import SOURCE, RuleTable
 from catalog.service import Service
@@ -47,6 +48,7 @@ class _Guarded:
     rules: RuleTable
     watch: Watch
     health: Health
+    queries: QueryService
 
 
 _guarded: WeakKeyDictionary[Datasette, _Guarded] = WeakKeyDictionary()
@@ -90,7 +92,10 @@ def build(service: Service, watch: Watch | None = None, metrics: Metrics | None 
     _count_rows(datasette)
     rules, health = RuleTable(datasette, service), Health(service, metrics)
     datasette.absolute_url = partial(_absolute_url, service.address)
-    _guarded[datasette] = _Guarded(service, rules, watch or Nobody(), health)
+    limit_seconds = datasette.setting("sql_time_limit_ms") / 1000
+    queries = QueryService(service, limit_seconds, datasette.plugin_config("liandong") or {})
+    service.closing(queries.close)
+    _guarded[datasette] = _Guarded(service, rules, watch or Nobody(), health, queries)
     return datasette
 
 
@@ -166,7 +171,7 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
     guarded = _guarded.get(datasette)
 
     def wrap(app: App) -> App:
-        return app if guarded is None else Gate(app, datasette, guarded.service, guarded.watch)
+        return app if guarded is None else Gate(app, datasette, guarded.service, guarded.watch, guarded.queries)
 
     return wrap
 
@@ -222,6 +227,9 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         (r"^/sign-in$", bind(pages.sign_in)),
         (r"^/sign-out$", bind(pages.sign_out)),
         (r"^/language$", bind(pages.set_language)),
+        (r"^/access$", bind(access_page.access)),
+        (r"^/request$", bind(access_page.request_draft)),
+        (r"^/purpose$", bind(purpose_page.purpose)),
         (r"^/queries$", bind(pages.my_queries)),
         (r"^/ledger$", bind(pages.whole_ledger)),
         (r"^/healthz$", bind(health.healthz)),
@@ -243,7 +251,7 @@ def forbidden(datasette: Datasette, request: Request, message: str) -> Callable[
         return None
 
     async def answer() -> Response:
-        return await pages.forbidden(datasette, service, request)
+        return await refusal.forbidden(datasette, service, request)
 
     return answer
 

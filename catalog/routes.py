@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 from urllib.parse import unquote
 
 from ledger import CATEGORIES
@@ -26,12 +27,19 @@ class Access(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One kind of address. ``name`` stands in entries and in access logs, never the query string."""
+    """One kind of address. ``name`` stands in entries and in access logs, never the query string.
+
+    Attributes:
+        format: of the answer, where the address does not end in it.
+        body_bytes: the most that a request's body may be; 0 where the access says it.
+    """
 
     name: str
     methods: frozenset[str]
     pattern: re.Pattern[str]
     access: Access
+    format: str = "html"
+    body_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +63,14 @@ _NAME = r"[a-z0-9_-]+"
 _SEQ = r"(?P<seq>0|[1-9][0-9]{0,15})"
 
 
-def _route(name: str, methods: frozenset[str], pattern: str, access: Access) -> Route:
-    return Route(name, methods, re.compile(pattern), access)
+#: Routes of ``POST /api/query``, which :mod:`catalog.query` answers without Datasette.
+API_QUERY, API_BATCH = "api-query", "api-batch"
+#: A query with 20 filters, some of them lists, and 500 look-ups with columns of their own.
+_QUERY_BYTES, _BATCH_BYTES = 128 * 1024, 512 * 1024
+
+
+def _route(name: str, methods: frozenset[str], pattern: str, access: Access, **more: Any) -> Route:
+    return Route(name, methods, re.compile(pattern), access, **more)
 
 
 ROUTES = (
@@ -72,10 +86,21 @@ ROUTES = (
     # Not by address: behind a proxy on this machine everybody comes from the loopback.
     _route("metrics", _READ, r"/metrics", Access.OPERATION),
     _route("sign-out", _POST, r"/sign-out", Access.SIGNED_IN),
+    _route("access", _READ, r"/access", Access.SIGNED_IN),
+    _route("request", _READ, r"/request", Access.SIGNED_IN),
+    _route("purpose", _READ | _POST, r"/purpose", Access.SIGNED_IN),
     _route("receipt", _READ, rf"/log/receipt/{_SEQ}", Access.SIGNED_IN),
     _route("my-queries", _READ, r"/queries", Access.SIGNED_IN),
     _route("entries", _READ, rf"/log/tile/entries/{_TILE}", Access.AUDIT),
     _route("ledger", _READ, r"/ledger", Access.AUDIT),
+    _route("openapi", _READ, r"/api/openapi\.json", Access.PUBLIC, format="json"),
+    _route(API_BATCH, _POST, r"/api/query/batch", Access.RECORDED, format="json", body_bytes=_BATCH_BYTES),
+    _route(
+        API_QUERY, _POST, rf"/api/query/{_DATABASE}/{_TABLE}", Access.RECORDED, format="json", body_bytes=_QUERY_BYTES
+    ),
+    # The form asks nothing yet; what it sends is a query.
+    _route("query-form", _READ, rf"/query/{_DATABASE}/{_TABLE}", Access.SIGNED_IN),
+    _route("query", _POST, rf"/query/{_DATABASE}/{_TABLE}", Access.RECORDED, body_bytes=_QUERY_BYTES),
     _route("home", _READ, r"/", Access.RECORDED),
     _route("database", _READ, rf"/{_DATABASE}(\.(?P<format>json))?", Access.RECORDED),
     _route("table", _READ, rf"/{_DATABASE}/{_TABLE}{_FORMAT}", Access.RECORDED),
@@ -100,5 +125,15 @@ def match(method: str, path: str) -> Match | None:
         if found and method in route.methods:
             parts = found.groupdict()
             resource = "/".join(part for part in (parts.get("database"), parts.get("table")) if part)
-            return Match(route, resource or route.name, parts.get("format") or "html")
+            return Match(route, resource or route.name, parts.get("format") or route.format)
     return None
+
+
+def methods_of(path: str) -> frozenset[str]:
+    """The methods that an address below ``/api/`` answers; none where there is no such address.
+
+    Programs are told of a wrong method; elsewhere an address with another method does not exist.
+    """
+    if not path.startswith("/api/") or unquote(path) != path:
+        return frozenset()
+    return frozenset().union(*(route.methods for route in ROUTES if route.pattern.fullmatch(path)))
