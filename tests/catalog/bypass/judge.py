@@ -20,7 +20,16 @@ _RECORDED = {
 #: Outcomes with which data leaves, and an entry says so.
 GIVING = frozenset({"served", "audited"})
 #: What stands in for the outcome where no entry was made.
-_DENIED = {400: "wrong", 401: "sign-in", 403: "role", 404: "gone", 405: "gone", 409: "wrong", 413: "wrong", 422: "wrong"}
+_DENIED = {
+    400: "wrong",
+    401: "sign-in",
+    403: "role",
+    404: "gone",
+    405: "gone",
+    409: "wrong",
+    413: "wrong",
+    422: "wrong",
+}
 _SIGN_IN = "/sign-in?next="
 
 
@@ -50,7 +59,9 @@ def judge(world: World, asker: Asker, request: Request, response: Response, befo
     outcome = _outcome(request, response, entries)
     everything = response.everything.lower()
     seen = frozenset(name for name in MAY_SEE if canary(name).encode() in everything)
-    faults = [f"it holds a stored secret: {secret[:12]!r}…" for secret in world.secrets if secret in response.everything]
+    faults = [
+        f"it holds a stored secret: {secret[:12]!r}…" for secret in world.secrets if secret in response.everything
+    ]
     allowed = {name for name in seen if asker.name in MAY_SEE[name]} if outcome in GIVING else set()
     faults += [f"{asker.name} must not see the planted value {name!r} ({outcome})" for name in sorted(seen - allowed)]
     if entries:

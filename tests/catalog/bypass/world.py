@@ -70,7 +70,9 @@ def canary(name: str) -> str:
 
 
 #: Who may see which planted value, in an answer that is recorded.
-MAY_SEE = {row["canary"]: frozenset(row["who may see it in a recorded answer"].split()) for row in rows_of("canaries.csv")}
+MAY_SEE = {
+    row["canary"]: frozenset(row["who may see it in a recorded answer"].split()) for row in rows_of("canaries.csv")
+}
 
 
 class World:
@@ -156,7 +158,11 @@ class World:
 
     def _add_operator(self) -> None:
         register, ledger = self.service.register, self.service.ledger
-        names = {"name_zh": "示范县大数据中心（虚构）", "name_en": "Data Centre of Shifan County", "short_name": "数据中心"}
+        names = {
+            "name_zh": "示范县大数据中心（虚构）",
+            "name_en": "Data Centre of Shifan County",
+            "short_name": "数据中心",
+        }
         agency = {"id": "yunwei", **names, "type": "部门", "role": "operator", "superior": None}
         register_agency(register, ledger, agency)
         password = secrets.token_urlsafe(9)
@@ -196,7 +202,13 @@ def _plant(service: Service) -> None:
     grants.publish(register, ledger, "work/narrowed", "scjg", "有条件共享")
     narrow = ("work", "narrowed", ("case",), "2026-01-01", "2099-12-31", "示范县规定（虚构）第二条")
     grants.give(register, ledger, Grant("g-narrow", "scjg", "zhzf", *narrow, columns=("id", "name")))
-    suspension = {"suspension": "s-1", "agency": "jkq", "by": "sjj", "basis": "条例第二十七条", "reason": canary("suspended")}
+    suspension = {
+        "suspension": "s-1",
+        "agency": "jkq",
+        "by": "sjj",
+        "basis": "条例第二十七条",
+        "reason": canary("suspended"),
+    }
     record(register, ledger, "access.suspended", suspension, particulars={"officer": "sjj-1"})
     register.write(
         "INSERT INTO stated_purposes VALUES ('x', 'work/penalties', 'case', ?, '', '', '2026-01-01T00:00:00.000Z')",
