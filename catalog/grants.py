@@ -47,8 +47,9 @@ def publish(
     *,
     condition: str | None = None,
     basis: str | None = None,
+    officer: str | None = None,
 ) -> Appended:
-    """Publish a table ``database/table`` as a resource of ``provider``."""
+    """Publish a table ``database/table`` as a resource of ``provider``; :mod:`catalog.publishing` checks what may be."""
     fields = {
         "resource": resource,
         "provider": provider,
@@ -56,7 +57,7 @@ def publish(
         "condition": condition,
         "basis": basis,
     }
-    return record(register, ledger, "resource.published", fields)
+    return record(register, ledger, "resource.published", fields, particulars={"officer": officer})
 
 
 def resources(register: Register) -> list[dict[str, Any]]:

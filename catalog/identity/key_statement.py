@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from catalog.errors import CatalogError, UsageError
+from catalog.identity import duties
 
 ED25519 = "ed25519"
 ECDSA_P256 = "ecdsa-p256-sha256"
@@ -224,7 +225,7 @@ def _endorser(db: sqlite3.Connection, statement: Statement, t: str) -> PublicKey
     ).fetchone()
     good = (
         row is not None
-        and (row["agency"] == statement.agency or row["role"] == "supervisor")
+        and (row["agency"] == statement.agency or row["role"] in duties.roles_to_any("key.endorse"))
         and row["expires_at"] > t
         and (row["revoked_at"] is None or row["revoked_at"] > t)
     )
