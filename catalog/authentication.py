@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog import signatures
+from catalog.cookies import session_cookie
 from catalog.errors import AuthenticationError
 from catalog.http import cookies
 from catalog.identity import keys, officers, tokens
 from catalog.identity.actor import Actor
 from catalog.identity.key_statement import PublicKey
 from catalog.service import Service
-
-SESSION_COOKIE = "liandong_session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,11 @@ class Credentials:
         return f"nonce:{self.keyid}:{self.nonce}"
 
     def particulars(self) -> dict[str, Any]:
-        """What goes into the entry as commitments, so that the agency cannot deny and nobody else can read it."""
+        """What goes into the entry as commitments, so that the agency cannot deny and nobody else can read it.
+
+        Of a signed request: the exact bytes that were signed (RFC 9421 §2.5) and the signature in base64, from which
+        and the public key alone `liandong check-signature` shows that this agency asked this.
+        """
         values = {
             "officer": self.actor.officer,
             "signature_base": self.signature_base,
@@ -55,7 +58,7 @@ def authenticate(
     """The credentials of a request; None for an anonymous one.
 
     Args:
-        target: path and query string as sent.
+        target: path and query string as sent, prefix included.
         fields: header fields by lower-case name.
 
     Raises:
@@ -77,7 +80,7 @@ def authenticate(
                 "Authorization 头应为“Bearer 令牌”的形式",
             )
         return Credentials(tokens.actor_of(service.register, token.strip()), body_sha256=body_sha256)
-    session = cookies(fields.get("cookie", "")).get(SESSION_COOKIE, "")
+    session = cookies(fields.get("cookie", "")).get(session_cookie(service.address), "")
     if session:
         actor = officers.actor_of_session(service.register, session)
         if actor is not None:
@@ -94,8 +97,8 @@ def _by_signature(service: Service, method: str, target: str, fields: Mapping[st
         return found.key
 
     # The public address comes from the instance's settings: a forwarded header could be anybody's.
-    url = service.instance.settings.public_url + target
-    verified = signatures.verify(signatures.Message(method, url, dict(fields)), body, find_key)
+    url = service.address.url(target)
+    verified = signatures.verify(signatures.Message(method, url, dict(fields)), body, find_key, service.now())
     return Credentials(
         actors[-1],
         nonce=verified.nonce,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from catalog import client
+from catalog.cli_client import check_signature, query
 from catalog.demo import build as demo_build
 from catalog.errors import UsageError
 from catalog.server import address, listen
@@ -17,7 +17,6 @@ from catalog.setup import built_beside, create_instance
 from ingest.cli import ingest
 from ledger import Instance, NoteError, Settings
 from ledger.cli import bilingual_errors, instance_option, ledger
-from ledger.cli_common import parse_vkey
 from ledger.log.note import check_name
 from ledger.witness_cli import witness
 
@@ -36,6 +35,8 @@ def main() -> None:
 main.add_command(ledger)
 main.add_command(ingest)
 main.add_command(witness)
+main.add_command(query)
+main.add_command(check_signature)
 
 
 @main.command()
@@ -77,38 +78,6 @@ def serve(instance: Path, host: str, port: int) -> None:
     if here != clients:
         text += f"，客户端须用 clients must use {clients}"
     run_server(opened, listener, lambda: click.echo(text))
-
-
-@main.command()
-@click.argument("url")
-@click.option(
-    "--key",
-    "key_file",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    envvar="LIANDONG_KEY",
-    help="The system's private key, PEM, mode 0600 (or LIANDONG_KEY). 本系统的私钥文件。",
-)
-@click.option(
-    "--receipts",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("receipts"),
-    show_default=True,
-    help="Folder in which receipts are kept. 保存回执的目录。",
-)
-@click.option("--vkey", help="The log's verifier key: check the receipt at once. 台账验证公钥，用于当场核验回执。")
-@bilingual_errors
-def query(url: str, key_file: Path, receipts: Path, vkey: str | None) -> None:
-    """签名查询并保存回执。 Query URL, signed (RFC 9421); print the answer, keep the receipt."""
-    verifier = parse_vkey(vkey) if vkey else None
-    asked = client.query(url, client.load_key(key_file))
-    saved = client.save(asked, receipts)
-    if verifier is not None:
-        client.check(asked, verifier)
-    sys.stdout.buffer.write(asked.body)
-    sys.stdout.buffer.write(b"" if asked.body.endswith(b"\n") else b"\n")
-    checked = "，核验通过 verified" if verifier else ""
-    click.echo(f"台账第 {asked.seq} 条 ledger entry {asked.seq}，回执 receipt: {saved}{checked}", err=True)
 
 
 @main.command()

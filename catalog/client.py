@@ -1,27 +1,30 @@
-"""``liandong query``: ask as an agency's system, signed, and keep the receipt."""
+"""``liandong query``: ask as an agency's system, signed, and keep what proves it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import secrets
+import ssl
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from catalog.algorithms import load_private_key
 from catalog.errors import CatalogError, UsageError
-from catalog.identity.key_statement import key_id
+from catalog.identity.key_statement import PrivateKey, key_id
 from catalog.signatures import Message, sign
 from ledger import Receipt
 from ledger.instance import check_private, write_private
 from ledger.log.note import VerifierKey
 
 TIMEOUT_SECONDS = 30
+#: Kinds whose entry commits to the answer's bytes.
+_ANSWERED = frozenset({"query.served", "audit.read"})
 
 
 class AnswerError(CatalogError):
@@ -29,63 +32,111 @@ class AnswerError(CatalogError):
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What to ask.
+
+    Attributes:
+        body: of a POST, JSON; None asks by GET.
+        idempotency_key: of a call that writes: sent again with the same key, it is answered by the first receipt.
+    """
+
+    url: str
+    body: bytes | None = None
+    idempotency_key: str = ""
+
+    @property
+    def method(self) -> str:
+        return "GET" if self.body is None else "POST"
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
-    """An answer with its receipt: what was asked with which key, the exact bytes, the entry's number, the receipt."""
+    """An answer with its receipt: what was asked with which key, the exact bytes, the entry's number, the receipt.
+
+    Attributes:
+        query: method and target as the server saw them.
+        sent: the request's body; None for a GET.
+        repeated: answered by the receipt of an earlier call with the same idempotency key.
+    """
 
     query: str
     keyid: str
     body: bytes
     seq: int
     receipt: dict[str, Any]
+    sent: bytes | None = None
+    repeated: bool = False
 
 
-def load_key(path: Path) -> Ed25519PrivateKey:
-    """Read a system's private key (PEM, PKCS #8).
+def load_key(path: Path) -> PrivateKey:
+    """Read a system's private key (PEM, PKCS #8): Ed25519 or P-256.
 
     Raises:
-        UsageError: missing, not an Ed25519 key.
+        UsageError: missing, not such a key.
         InstanceError: readable by others.
     """
     try:
         check_private(path)
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError, TypeError) as error:
+        pem = path.read_bytes()
+    except OSError as error:
         raise UsageError(
-            f"{path} cannot be read as a private key ({error}); give the PEM file made for this system",
-            f"{path} 无法作为私钥读取（{error}）；请指定为本系统生成的 PEM 文件",
+            f"{path} cannot be read ({error.strerror}); give the PEM file made for this system",
+            f"无法读取 {path}（{error.strerror}）；请指定为本系统生成的 PEM 文件",
         ) from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise UsageError(
-            f"{path} is not an Ed25519 key; have your agency's admin make one",
-            f"{path} 不是 Ed25519 密钥；请由本单位管理员生成",
-        )
-    return key
+    return load_private_key(pem, str(path))
 
 
-def query(url: str, key: Ed25519PrivateKey) -> Asked:
-    """GET ``url`` signed with ``key``, then its receipt.
+def trust(ca_file: Path | None) -> ssl.SSLContext:
+    """What a TLS server must show: a certificate of the system's authorities, or of those in ``ca_file`` alone.
 
     Raises:
-        UsageError: not an http(s) address.
+        UsageError: the file holds no certificates.
+    """
+    if ca_file is None:
+        return ssl.create_default_context()
+    try:
+        return ssl.create_default_context(cafile=str(ca_file))
+    except OSError as error:  # ssl.SSLError is one
+        raise UsageError(
+            f"{ca_file} cannot be read as certificates in PEM ({error}); ask the operator for the authority's file",
+            f"{ca_file} 无法作为 PEM 证书读取（{error}）；请向运维单位索取证书颁发机构的文件",
+        ) from error
+
+
+def query(question: Question, key: PrivateKey, *, ca_file: Path | None = None) -> Asked:
+    """Ask, signed with ``key``, then fetch the receipt.
+
+    Raises:
+        UsageError: not an http(s) address, an unreadable ``ca_file``.
         AnswerError: refused, failed, unreachable, or answered without a ledger entry.
     """
-    parts = urlsplit(url)
+    parts = urlsplit(question.url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise UsageError(
-            f"{url!r} is not an http address; copy it from the resource's page",
-            f"{url!r} 不是 http 地址；请从资源页面复制",
+            f"{question.url!r} is not an http address; copy it from the resource's page",
+            f"{question.url!r} 不是 http 地址；请从资源页面复制",
         )
-    with httpx2.Client(timeout=TIMEOUT_SECONDS, trust_env=False, follow_redirects=False) as client:
-        response = _get(client, url, key)
+    with httpx2.Client(
+        timeout=TIMEOUT_SECONDS, trust_env=False, follow_redirects=False, verify=trust(ca_file)
+    ) as client:
+        response = _ask(client, question, key)
         seq, path = response.headers.get("ledger-entry", ""), response.headers.get("ledger-receipt", "")
         if not seq.isdecimal() or not path.startswith("/"):
             raise AnswerError(
                 "the answer names no ledger entry, so nothing proves it; do not use it, tell the operator",
                 "答复未注明台账条目，无从证明；请勿使用，并告知运维单位",
             )
-        receipt = _get(client, f"{parts.scheme}://{parts.netloc}{path}", key)
+        receipt = _ask(client, Question(f"{parts.scheme}://{parts.netloc}{path}"), key)
     target = response.request.url.raw_path.decode("ascii")
-    return Asked(f"GET {target}", key_id(key.public_key()), response.content, int(seq), _json(receipt))
+    return Asked(
+        f"{question.method} {target}",
+        key_id(key.public_key()),
+        response.content,
+        int(seq),
+        _json(receipt),
+        question.body,
+        repeated=response.headers.get("idempotency-replayed") == "true",
+    )
 
 
 def check(asked: Asked, key: VerifierKey) -> None:
@@ -98,13 +149,18 @@ def check(asked: Asked, key: VerifierKey) -> None:
     receipt = Receipt.from_json(asked.receipt)
     entry = receipt.verify(key)
     opened = {name: opening.value for name, opening in receipt.openings.items()}
-    about_this = (
-        (entry["kind"], entry["seq"], entry.get("auth"), entry.get("keyid"))
-        == ("query.served", asked.seq, "signature", asked.keyid)
-        and opened.get("query") == asked.query
-        and opened.get("answer_sha256") == hashlib.sha256(asked.body).hexdigest()
-    )
-    if not about_this:
+    expected: list[tuple[Any, Any]] = [(entry["seq"], asked.seq)]
+    if not asked.repeated:
+        expected += [
+            (entry.get("auth"), "signature"),
+            (entry.get("keyid"), asked.keyid),
+            (opened.get("query"), asked.query),
+        ]
+        if asked.sent is not None:
+            expected.append((opened.get("body_sha256"), hashlib.sha256(asked.sent).hexdigest()))
+        if entry["kind"] in _ANSWERED or asked.sent is None:
+            expected.append((opened.get("answer_sha256"), hashlib.sha256(asked.body).hexdigest()))
+    if any(found != wanted for found, wanted in expected):
         raise AnswerError(
             f"the receipt is not about this answer (entry {entry['seq']}); keep both and tell the supervising office",
             f"回执与本次答复不符（第 {entry['seq']} 条）；请保存二者并报告监督机构",
@@ -112,12 +168,20 @@ def check(asked: Asked, key: VerifierKey) -> None:
 
 
 def save(asked: Asked, folder: Path) -> Path:
-    """Keep the receipt as a file; return its path. Raises :class:`UsageError` when it cannot be written."""
+    """Keep the receipt (entry bytes, proof and openings) as a file, and a POST's body beside it; return its path.
+
+    Raises:
+        UsageError: they cannot be written.
+    """
     path = folder / f"receipt-{asked.seq}.json"
+    kept = {path: json.dumps(asked.receipt, ensure_ascii=False, indent=1).encode()}
+    if asked.sent is not None:
+        kept[folder / f"request-{asked.seq}.json"] = asked.sent
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        write_private(path, json.dumps(asked.receipt, ensure_ascii=False, indent=1).encode())
+        for file, content in kept.items():
+            file.unlink(missing_ok=True)
+            write_private(file, content)
     except OSError as error:
         raise UsageError(
             f"the receipt cannot be kept in {folder} ({error.strerror}); name another folder with --receipts",
@@ -126,20 +190,27 @@ def save(asked: Asked, folder: Path) -> Path:
     return path
 
 
-def _get(client: httpx2.Client, url: str, key: Ed25519PrivateKey) -> httpx2.Response:
-    request = client.build_request("GET", url)
+def _ask(client: httpx2.Client, question: Question, key: PrivateKey) -> httpx2.Response:
+    headers = {"accept": "application/json"}
+    if question.body is not None:
+        headers["content-type"] = "application/json"
+    if question.idempotency_key:
+        headers["idempotency-key"] = question.idempotency_key
+    request = client.build_request(question.method, question.url, headers=headers, content=question.body)
     # Signed is the address as it goes out, percent-encoded by the client library.
-    message = Message("GET", str(request.url), {"accept": "application/json"})
-    sign(message, b"", key, key_id(key.public_key()), secrets.token_urlsafe(16))
+    message = Message(question.method, str(request.url), {})
+    sign(message, question.body or b"", key, secrets.token_urlsafe(16), created=datetime.now(UTC))
     request.headers.update(message.headers)
     try:
         response = client.send(request)
     except httpx2.HTTPError as error:
         raise AnswerError(
-            f"{url} cannot be reached ({error}); check the address and that the service is running",
-            f"无法连接 {url}（{error}）；请核对地址，并确认服务已启动",
+            f"{question.url} cannot be reached ({error}); check the address, that the service is running and, with "
+            "https, that --ca names the authority of its certificate",
+            f"无法连接 {question.url}（{error}）；请核对地址，确认服务已启动；"
+            "使用 https 时还须用 --ca 指定其证书颁发机构",
         ) from error
-    if response.status_code != 200:
+    if not 200 <= response.status_code < 300:
         raise _refused(response)
     return response
 
@@ -148,10 +219,16 @@ def _refused(response: httpx2.Response) -> AnswerError:
     try:
         body = response.json()
         zh, en = body.get("error_zh") or body["error"], body.get("error_en") or body["error"]
+        failed = body.get("signature") or {}
     except (ValueError, KeyError, AttributeError):
         zh = en = response.reason_phrase
+        failed = {}
     entry = response.headers.get("ledger-entry")
     noted_en, noted_zh = (f" (ledger entry {entry})", f"（台账第 {entry} 条）") if entry else ("", "")
+    if isinstance(failed, dict) and failed.get("signature_base"):
+        base = "\n  ".join(str(failed["signature_base"]).split("\n"))
+        noted_en += f"\nserver's time {failed.get('server_time')}; the signature base that it computed:\n  {base}"
+        noted_zh += f"\n服务器时间 {failed.get('server_time')}；其计算的签名基串见下方英文信息"
     return AnswerError(f"{response.status_code}: {en}{noted_en}", f"{response.status_code}：{zh}{noted_zh}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ledger import BilingualError
 
@@ -26,6 +26,11 @@ class RequestError(CatalogError):
     def __init__(self, status: int, en: str, zh: str) -> None:
         super().__init__(en, zh)
         self.status = status
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """Further members of the answer's JSON, without secrets."""
+        return {}
 
 
 class AuthenticationError(RequestError):

@@ -16,7 +16,8 @@ from datasette.utils import error_body
 from datasette.utils.asgi import Request
 
 from catalog import i18n, titles
-from catalog.authentication import SESSION_COOKIE, Credentials
+from catalog.authentication import Credentials
+from catalog.cookies import session_cookie, set_cookie
 from catalog.errors import AuthenticationError, RequestError
 from catalog.i18n import gettext
 from catalog.identity import agencies as agency_register
@@ -128,14 +129,7 @@ async def sign_in(datasette: Datasette, service: Service, request: Request) -> R
         about = {"next": target, "login": form.get("login", ""), "error": i18n.choose(error.zh, error.en)}
         return await _page(datasette, request, "sign_in.html", about, status=401)
     response = Response.redirect(datasette.urls.path(target))
-    response.set_cookie(
-        SESSION_COOKIE,
-        session,
-        max_age=SESSION_HOURS * 3600,
-        httponly=True,
-        samesite="lax",
-        secure=service.instance.settings.public_url.startswith("https://"),
-    )
+    set_cookie(response, service.address, session_cookie(service.address), session, SESSION_HOURS * 3600)
     return response
 
 
@@ -145,7 +139,7 @@ async def sign_out(datasette: Datasette, service: Service, request: Request) -> 
     if credentials.session:
         officers.sign_out(service.register, credentials.session)
     response = Response.redirect(datasette.urls.path("/sign-in"))
-    response.set_cookie(SESSION_COOKIE, "", max_age=0, httponly=True, samesite="lax")
+    set_cookie(response, service.address, session_cookie(service.address), "", 0)
     return response
 
 
@@ -155,7 +149,7 @@ async def set_language(datasette: Datasette, service: Service, request: Request)
     chosen = form.get("language", "")
     response = Response.redirect(datasette.urls.path(_safe_next(form.get("next"))))
     if chosen in i18n.LANGUAGES:
-        response.set_cookie(i18n.COOKIE, chosen, max_age=365 * 86400, samesite="lax", httponly=True)
+        set_cookie(response, service.address, i18n.COOKIE, chosen, 365 * 86400)
     return response
 
 

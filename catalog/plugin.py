@@ -47,6 +47,7 @@ def build(service: Service) -> Datasette:
     folder = service.instance.path
     config, metadata = _read_yaml(folder / "datasette.yml"), _read_yaml(folder / "metadata.yml")
     datasette = Datasette(
+        settings={"base_url": service.address.base_url},
         files=[str(service.instance.database_path(category)) for category in CATEGORIES],
         config=config,
         metadata=metadata,

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote
 import orjson
 from datasette.utils import error_body
 
-from catalog import i18n
+from catalog import i18n, idempotency
 from catalog.authentication import Credentials, authenticate
 from catalog.errors import AuthenticationError, RequestError
 from catalog.http import (
@@ -69,16 +69,22 @@ class Gate:
         self._app = app
         self._datasette = datasette
         self._service = service
+        self._address = service.address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or self._datasette.in_client():
             await self._app(scope, receive, send)
             return
         started_ns = time.perf_counter_ns()
+        refused = None
+        try:
+            scope = self._address.placed(scope)
+        except RequestError as error:
+            refused = error
         request = _Request(scope, started_ns)
         i18n.language.set(i18n.negotiate(request.cookies.get(i18n.COOKIE), request.fields.get("accept-language", "")))
         try:
-            answer = await self._answer(request, receive)
+            answer = await self._answer(request, receive) if refused is None else self._misplaced(request, refused)
         except RequestError as error:
             answer = await self._error(request, error)
         except BilingualError as error:  # the ledger or the register: no data leaves, whatever it was
@@ -87,6 +93,12 @@ class Gate:
             answer.set_header(name, value)
         await answer.send(send, with_body=request.method != "HEAD")
 
+    def _misplaced(self, request: _Request, refused: RequestError) -> Answer:
+        """A path that does not lie below the prefix: the prefix itself leads to the home page."""
+        if request.path != self._address.prefix:
+            raise refused
+        return Answer(308, [(b"location", self._address.base_url.encode()), (b"cache-control", b"no-store")])
+
     async def _answer(self, request: _Request, receive: Receive) -> Answer:
         found = request.match
         form = found is not None and found.route.access in (Access.PUBLIC, Access.SIGNED_IN)
@@ -94,7 +106,7 @@ class Gate:
         public = found is not None and found.route.access is Access.PUBLIC
         credentials = None
         try:
-            credentials = authenticate(self._service, request.method, request.target, request.fields, body)
+            credentials = authenticate(self._service, request.method, request.whole_target, request.fields, body)
         except AuthenticationError:
             if not public:
                 raise
@@ -111,10 +123,7 @@ class Gate:
                 "此地址没有内容；请从首页进入",
             )
         if found.route.access is Access.SIGNED_IN:
-            if credentials.nonce:
-                await asyncio.to_thread(
-                    nonces.use, self._service.register, credentials.keyid, credentials.nonce, MAX_AGE + 2 * MAX_SKEW
-                )
+            await self._use_nonce(credentials)
             return await collect(self._app, scope, inner)
         if found.route.access is Access.AUDIT and credentials.actor.role != "supervisor":
             raise RequestError(
@@ -125,30 +134,60 @@ class Gate:
         if credentials.nonce and self._service.ledger.used(credentials.once_key) is not None:
             raise replayed()
         refuse_arguments(request.query)
+        claim = None
+        if request.method == "POST":
+            key = request.fields.get(idempotency.HEADER)
+            claim = idempotency.claim(self._service, credentials.actor.agency, key, request.asked, body)
+            if claim is not None and (first := claim.first()) is not None:
+                return await self._repeat(credentials, first)
         answer = await collect(self._app, scope, inner)
         if request.method == "HEAD":
             answer.body = b""  # what leaves is what is hashed and counted
         if 300 <= answer.status < 400:  # a redirect carries no data, the address it leads to is recorded
             return answer
-        return await self._record(request, found, credentials, answer)
+        return await self._record(request, found, credentials, answer, claim)
 
-    async def _record(self, request: _Request, found: Match, credentials: Credentials, answer: Answer) -> Answer:
+    async def _use_nonce(self, credentials: Credentials) -> None:
+        """Use up the nonce of a signed request that leaves no entry; raises :class:`AuthenticationError` if it was."""
+        if credentials.nonce:
+            keep = MAX_AGE + 2 * MAX_SKEW
+            await asyncio.to_thread(nonces.use, self._service.register, credentials.keyid, credentials.nonce, keep)
+
+    async def _repeat(self, credentials: Credentials, seq: int) -> Answer:
+        await self._use_nonce(credentials)
+        return idempotency.repeated(self._service, seq, self._receipt_path(seq))
+
+    def _receipt_path(self, seq: int) -> str:
+        return str(self._datasette.urls.path(f"/log/receipt/{seq}"))
+
+    async def _record(
+        self,
+        request: _Request,
+        found: Match,
+        credentials: Credentials,
+        answer: Answer,
+        claim: idempotency.Claim | None,
+    ) -> Answer:
         """Append the entry of an answer; return the answer with the entry named in its headers.
 
         Raises:
-            RequestError: 503, the ledger cannot be written.
+            RequestError: 503, the ledger cannot be written; 409, the idempotency key was used for another call.
             AuthenticationError: the nonce was used by another request in the meantime.
         """
         kind, fields = self._entry(found, credentials, answer)
         particulars = credentials.particulars()
-        particulars["query"] = f"{request.method} {request.target}"
+        particulars["query"] = request.asked
         if kind in ("query.served", "audit.read"):
             particulars["answer_sha256"] = hashlib.sha256(answer.body).hexdigest()
         fields["elapsed_us"] = (time.perf_counter_ns() - request.started_ns) // 1000
-        once = (credentials.once_key,) if credentials.nonce else ()
+        once: tuple[str, ...] = (credentials.once_key,) if credentials.nonce else ()
+        if claim is not None and answer.status < 400:
+            once += claim.once
         try:
             done = await self._service.ledger.append_async(kind, fields, particulars=particulars, once=once)
         except ConflictError as error:
+            if claim is not None and (first := claim.first()) is not None:
+                return await self._repeat(credentials, first)
             raise replayed() from error
         except LedgerUnavailableError as error:
             raise RequestError(503, error.en, error.zh) from error
@@ -159,7 +198,7 @@ class Gate:
                 f"本次查询无法记入台账，故不提供数据（{error.zh}）",
             ) from error
         answer.set_header("ledger-entry", str(done.seq))
-        answer.set_header("ledger-receipt", self._datasette.urls.path(f"/log/receipt/{done.seq}"))
+        answer.set_header("ledger-receipt", self._receipt_path(done.seq))
         answer.set_header("cache-control", "private, no-store")
         return answer
 
@@ -203,6 +242,7 @@ class Gate:
                     "status": error.status,
                     "title": None,
                     "error": i18n.choose(error.zh, error.en),
+                    **error.details,
                     "liandong_actor": request.actor,
                     "here": request.target if request.method in ("GET", "HEAD") else "/",
                 },
@@ -211,7 +251,7 @@ class Gate:
         else:
             # `error` in the reader's language as Datasette's shape wants it; both languages beside it.
             body = error_body(i18n.choose(error.zh, error.en), error.status)
-            answer = Answer.of_json(error.status, {**body, "error_zh": error.zh, "error_en": error.en})
+            answer = Answer.of_json(error.status, {**body, "error_zh": error.zh, "error_en": error.en, **error.details})
         answer.set_header("cache-control", "no-store")
         if error.status == 401:
             answer.set_header("www-authenticate", "Bearer")
@@ -221,7 +261,7 @@ class Gate:
 
 
 class _Request:
-    """What the gate reads of a request, once."""
+    """What the gate reads of a request, once; ``path`` and ``target`` lie below the public prefix."""
 
     def __init__(self, scope: Scope, started_ns: int) -> None:
         self.started_ns = started_ns
@@ -231,6 +271,10 @@ class _Request:
         query = scope.get("query_string", b"").decode("latin-1")
         self.query = query
         self.target = f"{self.path}?{query}" if query else self.path
+        #: As it was sent, prefix included.
+        self.whole_target = scope.get("root_path", "") + self.target
+        #: What the entry commits to as the query.
+        self.asked = f"{self.method} {self.whole_target}"
         self.fields = header_fields(scope["headers"])
         self.cookies = cookies(self.fields.get("cookie", ""))
         self.match = match(self.method, self.path)

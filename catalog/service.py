@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from catalog import grants
+from catalog.address import PublicAddress
 from catalog.identity.actor import Actor
 from catalog.identity.projection import catch_up
 from catalog.identity.register import Register
@@ -44,6 +45,11 @@ class Service:
         service = cls(instance, ledger, register)
         catch_up(register, ledger)  # what a crash kept from the register
         return service
+
+    @property
+    def address(self) -> PublicAddress:
+        """Where clients reach the service. Raises :class:`UsageError` where that cannot be served."""
+        return PublicAddress.of(self.instance.settings.public_url)
 
     def close(self) -> None:
         self.ledger.close()

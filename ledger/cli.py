@@ -16,7 +16,7 @@ from ledger.cli_keys import erase, rotate_key
 from ledger.errors import BilingualError, EntryError, LedgerError
 from ledger.instance import Instance
 
-__all__ = ["bilingual_errors", "instance_option", "ledger"]
+__all__ = ["bilingual_errors", "instance_option", "ledger", "read_receipt"]
 
 
 @click.group()
@@ -140,7 +140,7 @@ def prove(seq: int, instance: Path, proof_only: Path | None) -> None:
 @bilingual_errors
 def check_receipt(file: Path, vkey: str) -> None:
     """离线核验回执。 Check a receipt offline."""
-    key, receipt = parse_vkey(vkey), _read_receipt(file)
+    key, receipt = parse_vkey(vkey), read_receipt(file)
     try:
         entry = receipt.verify(key)
     except LedgerError as error:
@@ -157,7 +157,8 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _read_receipt(file: Path) -> Receipt:
+def read_receipt(file: Path) -> Receipt:
+    """Read a receipt's file. Raises :class:`EntryError` where it is none."""
     try:
         data = file.read_bytes()
         value: Any = orjson.loads(data)  # unlike json it refuses hostile nesting and numbers cleanly

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ledger.errors import InstanceError
 from ledger.instance import Instance
 from ledger.log.guard import HeadGuard
 from ledger.log.note import Checkpoint, VerifierKey
-from ledger.log.verify import Verdict, count_entries, verify_file
+from ledger.log.verify import Verdict, count_entries, verify_file, verify_indexes
 from ledger.log.verify_parts import verify_in_parts
 from ledger.log.verify_state import VerifiedState
 
@@ -38,10 +39,13 @@ def verify_own(instance: Instance, key: VerifierKey, *, state: Path | None, jobs
     length = max(0, count_entries(path) - (since.size if since is not None else 0))
     # Drawn only for a person who watches: a log file or a script gets the verdict alone.
     with click.progressbar(length=length, label="核验 verify", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-        if since is None and jobs > 1:
-            verdict = verify_in_parts(path, keys, jobs, check, bar.update, interchangeable=free, known=known)
-        else:
+        if since is not None:
             verdict = verify_file(path, keys, check, bar.update, interchangeable=free, known=known, since=since)
+        else:
+            with ThreadPoolExecutor(1) as beside:
+                indexes = beside.submit(verify_indexes, path)
+                verdict = verify_in_parts(path, keys, jobs, check, bar.update, interchangeable=free, known=known)
+                indexes.result()
     if state is not None and verdict.state is not None:
         verdict.state.save(state)
     return verdict

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ledger.address import check_public_url
 from ledger.book import Ledger
 from ledger.errors import InstanceError, NoteError, VersionTooNewError
 from ledger.log.keychain import KeyChain
@@ -45,8 +45,8 @@ class Settings:
 
     Attributes:
         origin: the ledger's name in every entry and checkpoint.
-        public_url: scheme and host (and port) under which clients reach the service, without a closing slash; the
-            only source of these for signatures and links, forwarded headers are never believed.
+        public_url: scheme, host, maybe a port and a path below which clients reach the service, without a closing
+            slash; the only source of these for signatures and links, forwarded headers are never believed.
         demo: an invented county; every page says so.
     """
 
@@ -111,7 +111,7 @@ class Instance:
             NoteError: ``settings.origin`` cannot name a log.
         """
         check_name(settings.origin)
-        _check_public_url(settings.public_url)
+        check_public_url(settings.public_url)
         instance = cls(path, settings)
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -157,7 +157,7 @@ class Instance:
         Raises:
             InstanceError: the address is out of form.
         """
-        _check_public_url(public_url)
+        check_public_url(public_url)
         moved = Instance(self.path, replace(self.settings, public_url=public_url))
         if moved.settings != self.settings:
             try:
@@ -337,14 +337,6 @@ class Instance:
             return path.read_bytes()
         except OSError as error:
             raise _damaged(path, error.strerror or str(error)) from error
-
-
-def _check_public_url(url: str) -> None:
-    if not re.fullmatch(r"https?://[^/?#\s]+", url):
-        raise InstanceError(
-            f"public_url {url!r} is not like https://host or https://host:port (a path below it is not served yet)",
-            f"public_url {url!r} 应形如 https://主机 或 https://主机:端口（暂不支持路径前缀）",
-        )
 
 
 def private_pem(key: Ed25519PrivateKey) -> bytes:

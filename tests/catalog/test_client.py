@@ -98,7 +98,7 @@ def test_another_spelling_of_the_address_is_refused_and_the_right_one_named(runn
     result = liandong("query", other + "/directory.json", "--key", str(running.key_file))
     assert result.returncode == 1
     assert f"{running.url}/directory.json" in result.stderr
-    assert "与密钥或地址不符" in result.stderr
+    assert "与密钥或请求不符" in result.stderr
 
 
 def test_a_malformed_verifier_key_is_a_usage_error(running: Running) -> None:

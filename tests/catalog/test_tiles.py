@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from catalog.client import load_key
 from catalog.identity import keys
-from catalog.identity.key_statement import endorsed, key_id
+from catalog.identity.key_statement import endorsed
 from catalog.signatures import Message, sign
 from ledger import Instance, LedgerUnavailableError
 from ledger.log.note import open_checkpoint
@@ -112,7 +112,7 @@ async def test_a_supervising_offices_system_reads_entries_by_signature_once(app:
     expires_at = register.timestamp(timedelta(days=30))
     keys.add(register, ledger, endorsed(ledger.origin, SUPERVISOR, "mirror", expires_at, key, endorser))
     message = Message("GET", "http://catalog.test/log/tile/entries/000", {"accept": "*/*"})
-    sign(message, b"", key, key_id(key.public_key()), "a-nonce-of-this-test")
+    sign(message, b"", key, "a-nonce-of-this-test", created=datetime.now(UTC))
     given = await app.client.get("/log/tile/entries/000", headers=dict(message.headers))
     assert given.status_code == 200 and len(decode_bundle(given.content, Tile(None, 0))) == 256
     assert app.entries()[-1]["auth"] == "signature"

@@ -110,7 +110,13 @@ def test_an_origin_that_cannot_name_a_log_is_refused_before_anything_is_made(tmp
 
 BAD_URLS = [
     "", "127.0.0.1:8001", "ftp://host", "http://", "http://host/", "http://host/a/", "http://host?x", "http://ho st",
-    "http://host#x", "http://host\n", "//host", "HTTP://host",
+    "http://host#x", "http://host\n", "//host", "HTTP://host", "http://Host", "http://user@host", "http://host/a?x",
+    "http://host:80", "https://host:443", "https://host:99999", "https://host:0", "https://host/..", "https://host/a//b",
+    "https://host/%41", "https://主机", "https://host/a b", "https://-host", "https://host.",
+]  # fmt: skip
+GOOD_URLS = [
+    "http://host", "https://host.example", "http://127.0.0.1:8001", "http://[::1]:8001", "https://host:80",
+    "https://host.example/liandong", "https://host.example:8443/gov/liandong-1",
 ]  # fmt: skip
 
 
@@ -119,6 +125,11 @@ def test_an_address_out_of_form_is_refused_before_anything_is_made(tmp_path: Pat
     with pytest.raises(InstanceError, match="public_url"):
         Instance.create(tmp_path / "demo", replace(SETTINGS, public_url=url))
     assert not (tmp_path / "demo").exists()
+
+
+@pytest.mark.parametrize("url", GOOD_URLS)
+def test_an_address_may_have_a_port_and_a_path(tmp_path: Path, url: str) -> None:
+    assert Instance.create(tmp_path / "demo", replace(SETTINGS, public_url=url)).settings.public_url == url
 
 
 INTERRUPTED = """
