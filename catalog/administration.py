@@ -63,9 +63,7 @@ class Administration:
     def add_deputy(self, login: str, deputy_for: str, role: str, valid_from: str, valid_to: str) -> None:
         """``login`` acts in ``deputy_for``'s role from day to day."""
         self._manage(login)
-        officers.add_deputy(
-            self.register, self.ledger, login, deputy_for, role, valid_from, valid_to, by=self._by
-        )
+        officers.add_deputy(self.register, self.ledger, login, deputy_for, role, valid_from, valid_to, by=self._by)
 
     def end_deputy(self, login: str, deputy_for: str, role: str) -> None:
         """End a deputy's time now."""
@@ -111,7 +109,9 @@ class Administration:
         """Revoke a key; it fails from the next request on."""
         self._require("key.revoke", self._agency_of("keys", "keyid", keyid))
         if reason not in keys.REASONS:
-            raise UsageError(f"the reason is one of {', '.join(keys.REASONS)}", f"理由须为{'、'.join(keys.REASONS)}之一")
+            raise UsageError(
+                f"the reason is one of {', '.join(keys.REASONS)}", f"理由须为{'、'.join(keys.REASONS)}之一"
+            )
         by = self._by.agency
         return keys.revoke(self.register, self.ledger, keyid, by=by, reason=reason, officer=self.actor.officer)
 
@@ -159,7 +159,9 @@ class Administration:
 
     def _manage(self, login: str, *, rescue: bool = False) -> None:
         """Raise unless this actor may change that officer's account."""
-        if not (duties.may(self.actor, "officer.manage") or (rescue and duties.may(self.actor, "officer.rescue_admin"))):
+        if not (
+            duties.may(self.actor, "officer.manage") or (rescue and duties.may(self.actor, "officer.rescue_admin"))
+        ):
             raise DutyError("officer.manage")
         if not self.may_manage(officers.find(self.register, login), rescue=rescue):
             raise DutyError("officer.rescue_admin" if rescue else "officer.manage")

@@ -49,7 +49,7 @@ def publish(
     basis: str | None = None,
     officer: str | None = None,
 ) -> Appended:
-    """Publish a table ``database/table`` as a resource of ``provider``; :mod:`catalog.publishing` checks what may be."""
+    """Publish a table ``database/table`` as a resource of ``provider``; :mod:`catalog.publishing` says what may be."""
     fields = {
         "resource": resource,
         "provider": provider,

@@ -18,12 +18,13 @@ from datasette.permissions import PermissionSQL
 from datasette.utils import StartupError
 from datasette.utils.asgi import Request
 
-from catalog import i18n, listing, pages
+from catalog import account_pages, agencies_pages, agency_pages, credential_pages, i18n, listing, pages
 from catalog.authentication import Credentials
 from catalog.errors import UsageError
 from catalog.excel import mark_csv_downloads
 from catalog.http import App
 from catalog.recorder import Gate
+from catalog.routes import pattern_of
 from catalog.service import Service
 from ledger import CATEGORIES, BilingualError
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from datasette.app import Datasette
 
 _services: WeakKeyDictionary[Datasette, Service] = WeakKeyDictionary()
+
+#: Views of the register's pages, by the name of their route (:mod:`catalog.routes`).
+_VIEWS = {**account_pages.VIEWS, **agencies_pages.VIEWS, **agency_pages.VIEWS, **credential_pages.VIEWS}
 
 _INSTANCE_ACTIONS = frozenset({"view-instance"})
 _DATABASE_ACTIONS = frozenset({"view-database"})
@@ -158,8 +162,6 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
 
     return [
         (r"^/$", bind(pages.home)),
-        (r"^/sign-in$", bind(pages.sign_in)),
-        (r"^/sign-out$", bind(pages.sign_out)),
         (r"^/language$", bind(pages.set_language)),
         (r"^/queries$", bind(pages.my_queries)),
         (r"^/ledger$", bind(pages.whole_ledger)),
@@ -168,6 +170,7 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         (r"^/log/tile/(?P<tile>[0-9]/.+)$", bind(pages.hash_tile)),
         (r"^/log/tile/(?P<tile>entries/.+)$", bind(pages.entry_bundle)),
         (r"^/log/receipt/(?P<seq>[0-9]+)$", bind(pages.receipt)),
+        *((rf"^{pattern_of(name)}$", bind(view)) for name, view in _VIEWS.items()),
     ]
 
 

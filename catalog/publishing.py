@@ -90,7 +90,9 @@ def check(instance: Instance, register: Register, wanted: Publication) -> None:
             )
 
 
-def publish(instance: Instance, register: Register, ledger: Ledger, wanted: Publication, officer: str | None) -> Appended:
+def publish(
+    instance: Instance, register: Register, ledger: Ledger, wanted: Publication, officer: str | None
+) -> Appended:
     """Publish a table, or publish it differently; it is so from the next request on. Raises as :func:`check`."""
     check(instance, register, wanted)
     return grants.publish(

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote
 import orjson
 from datasette.utils import error_body
 
-from catalog import i18n, idempotency
+from catalog import admission, i18n, idempotency, signatures
 from catalog.authentication import Credentials, authenticate
 from catalog.errors import AuthenticationError, RequestError
 from catalog.http import (
@@ -107,7 +107,8 @@ class Gate:
         credentials = None
         try:
             credentials = authenticate(self._service, request.method, request.whole_target, request.fields, body)
-        except AuthenticationError:
+        except AuthenticationError as error:
+            await admission.note_failure(self._service, error, request.auth_tried, request.asked)
             if not public:
                 raise
         inner = replay_body(body, receive)
@@ -122,15 +123,12 @@ class Gate:
                 "there is nothing at this address; start from the home page",
                 "此地址没有内容；请从首页进入",
             )
+        if admission.must_change_first(credentials.actor, found.route):
+            return self._ask_to_change_password(request)
+        admission.check(credentials.actor, found.route)
         if found.route.access is Access.SIGNED_IN:
             await self._use_nonce(credentials)
             return await collect(self._app, scope, inner)
-        if found.route.access is Access.AUDIT and credentials.actor.role != "supervisor":
-            raise RequestError(
-                403,
-                "only the supervising offices read the whole ledger; your own entries are under “Our queries”",
-                "只有监督机构可以查阅全部台账；本单位的记录见“本单位的查询”",
-            )
         if credentials.nonce and self._service.ledger.used(credentials.once_key) is not None:
             raise replayed()
         refuse_arguments(request.query)
@@ -234,6 +232,16 @@ class Gate:
             "请先登录：接口请携带令牌或 RFC 9421 签名，浏览器请登录",
         )
 
+    def _ask_to_change_password(self, request: _Request) -> Answer:
+        if request.wants_html and request.method in ("GET", "HEAD"):
+            there = self._datasette.urls.path("/account/password") + "?next=" + quote(request.target, safe="/")
+            return Answer(302, [(b"location", there.encode()), (b"cache-control", b"no-store")])
+        raise RequestError(
+            403,
+            "choose a password of your own first: sign in in the browser, the page for it opens",
+            "请先在浏览器中登录并设置自己的密码，之后方可使用",
+        )
+
     async def _error(self, request: _Request, error: RequestError) -> Answer:
         if request.wants_html:
             page = await self._datasette.render_template(
@@ -282,6 +290,11 @@ class _Request:
         self._scope = scope
 
     @property
+    def auth_tried(self) -> str:
+        """Which kind of credentials an authentication that failed was tried with."""
+        return "signature" if signatures.is_signed(self.fields) else "token"
+
+    @property
     def wants_html(self) -> bool:
         """A browser that navigates, not a program: programs get errors as JSON."""
         if self.match is not None and self.match.format != "html":
@@ -296,6 +309,7 @@ class _Request:
             **self._scope,
             "headers": [(name, value) for name, value in self._scope["headers"] if name.lower() not in hidden],
             "liandong_credentials": credentials,
+            "liandong_cookies": self.cookies,
         }
 
 

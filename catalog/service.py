@@ -10,8 +10,10 @@ from typing import Any
 from catalog import grants
 from catalog.address import PublicAddress
 from catalog.identity.actor import Actor
+from catalog.identity.failures import UnknownCounter
 from catalog.identity.projection import catch_up
 from catalog.identity.register import Register
+from catalog.identity.sign_in import Door
 from catalog.permissions import Decision, decide
 from ledger import BilingualError, Instance, Ledger
 
@@ -22,12 +24,17 @@ class Service:
 
     Attributes:
         now: the wall clock.
+        unknown: counts credentials that nobody has.
     """
 
     instance: Instance
     ledger: Ledger
     register: Register
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    unknown: UnknownCounter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.unknown = UnknownCounter(self.register)
 
     @classmethod
     def open(cls, instance: Instance) -> Service:
@@ -51,7 +58,13 @@ class Service:
         """Where clients reach the service. Raises :class:`UsageError` where that cannot be served."""
         return PublicAddress.of(self.instance.settings.public_url)
 
+    @property
+    def door(self) -> Door:
+        """What signing in with a password needs."""
+        return Door(self.register, self.ledger, self.instance.session_secret(), self.unknown)
+
     def close(self) -> None:
+        self.unknown.write()
         self.ledger.close()
         self.register.close()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import shlex
 import sqlite3
 from contextlib import closing
@@ -27,6 +26,7 @@ from catalog.grants import Grant
 from catalog.identity import keys, officers, tokens
 from catalog.identity.agencies import register_agency
 from catalog.identity.key_statement import PrivateKey, endorsed
+from catalog.identity.passwords import one_time
 from catalog.identity.register import Register
 from catalog.setup import DIRECTORY_TABLES, built_beside, create_instance
 from ingest.batches import ledger_recorder
@@ -199,8 +199,7 @@ def _give_credentials(instance: Instance, ledger: Ledger, register: Register, co
     passwords: dict[str, str] = {}
     for agency in county["agencies"]:
         for officer in agency["officers"]:
-            passwords[officer["login"]] = secrets.token_urlsafe(9)
-            officers.enrol(
+            passwords[officer["login"]] = officers.enrol(
                 register,
                 ledger,
                 {
@@ -209,9 +208,8 @@ def _give_credentials(instance: Instance, ledger: Ledger, register: Register, co
                     "title_zh": officer["name"]["zh"],
                     "title_en": officer["name"]["en"],
                 },
-                passwords[officer["login"]],
                 officer["roles"],
-                must_change=False,
+                password=one_time(os.urandom),
             )
     endorser = _supervisors_key(instance, ledger, register)
     system = f"{SYSTEM}-sys"

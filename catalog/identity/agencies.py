@@ -37,8 +37,8 @@ def check_new(register: Register, agency: Mapping[str, str | None]) -> None:
     """Raise unless an agency may be registered as given, beyond what the entry's own form asks.
 
     Raises:
-        UsageError: id, type, role or a name is out of form, or the agency is registered with another role: an agency has
-            one role for good, since what it endorsed or supervised would change its meaning.
+        UsageError: id, type, role or a name is out of form, or the agency is registered with another role: an
+            agency has one role for good, since what it endorsed or supervised would change its meaning.
     """
     if not _ID.fullmatch(agency["id"] or ""):
         raise UsageError(
@@ -49,7 +49,8 @@ def check_new(register: Register, agency: Mapping[str, str | None]) -> None:
     for name, known in (("type", TYPES), ("role", AGENCY_ROLES)):
         if agency[name] not in known:
             raise UsageError(
-                f"{name} {agency[name]!r} is none of {', '.join(known)}", f"{name} {agency[name]!r} 应为{'、'.join(known)}之一"
+                f"{name} {agency[name]!r} is none of {', '.join(known)}",
+                f"{name} {agency[name]!r} 应为{'、'.join(known)}之一",
             )
     for name, limit in _LENGTHS.items():
         value = agency.get(name) or ""

@@ -224,8 +224,8 @@ def check_roles(agency_role: str, roles: Iterable[str]) -> None:
         if apart <= wanted:
             one, other = sorted(apart)
             raise RolesError(
-                f"nobody is {OFFICER_ROLE_WORDS[one][0]} and {OFFICER_ROLE_WORDS[other][0]} at the same time: {why_en}; "
-                "give one of the two to somebody else",
+                f"nobody is {OFFICER_ROLE_WORDS[one][0]} and {OFFICER_ROLE_WORDS[other][0]} at the same time: {why_en};"
+                " give one of the two to somebody else",
                 f"{OFFICER_ROLE_WORDS[one][1]}与{OFFICER_ROLE_WORDS[other][1]}不能由一人同时担任：{why_zh}；"
                 "请将其中一个角色交由他人",
             )

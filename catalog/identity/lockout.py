@@ -65,7 +65,7 @@ def wait_after(failures: int) -> timedelta:
     if failures < FREE_FAILURES:
         return timedelta()
     doublings = min(failures - FREE_FAILURES, 16)
-    return min(FIRST_WAIT * 2**doublings, LONGEST_WAIT)
+    return min(FIRST_WAIT * (1 << doublings), LONGEST_WAIT)
 
 
 def charge(register: Register, secret: bytes, login: str, browser: str) -> Charge:

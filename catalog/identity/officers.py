@@ -77,7 +77,8 @@ def enrol(
             raise unknown_agency(officer["agency"])
         if db.execute("SELECT 1 FROM officers WHERE id = ?", (officer["id"],)).fetchone():
             raise UsageError(
-                f"the user name {officer['id']!r} is taken; choose another", f"用户名 {officer['id']!r} 已被使用；请另取"
+                f"the user name {officer['id']!r} is taken; choose another",
+                f"用户名 {officer['id']!r} 已被使用；请另取",
             )
         db.execute(
             "INSERT INTO officers (id, agency, title_zh, title_en, password, password_until, enrolled_at) VALUES "
@@ -132,9 +133,7 @@ def add_deputy(
     roles.check_days(valid_from, valid_to, register.today(), longest=roles.MAX_DEPUTY_DAYS)
     row, other = _officer(register, login), _officer(register, deputy_for)
     if row["agency"] != other["agency"] or login == deputy_for:
-        raise RolesError(
-            "a deputy is another officer of the same agency", "代理人须是同一单位的其他人员"
-        )
+        raise RolesError("a deputy is another officer of the same agency", "代理人须是同一单位的其他人员")
     change = {"change": "roles", "roles": [role], **_days(valid_from, valid_to)}
     with changing(register, ledger, login, row["agency"], change, by=by, deputy_for=deputy_for) as db:
         roles.add_deputy(db, login, row["agency_role"], deputy_for, role, valid_from, valid_to)
@@ -218,10 +217,13 @@ def unlock(register: Register, ledger: Ledger, login: str, *, by: By) -> None:
 
 
 def listing(register: Register, agency: str | None = None) -> list[dict[str, Any]]:
-    """Officers by agency and login: their columns without the password, ``held`` (all their roles) and ``locked_until``."""
+    """Officers by agency and login: their columns without the password, and beside them
+
+    ``held`` (all their roles), ``roles`` (today's, each with whom it is held for) and ``locked_until``.
+    """
     rows = register.all(
-        "SELECT o.*, a.role AS agency_role FROM officers o JOIN agencies a ON a.id = o.agency WHERE ? IN ('', o.agency) "
-        "ORDER BY o.agency, o.id",
+        "SELECT o.*, a.role AS agency_role FROM officers o JOIN agencies a ON a.id = o.agency "
+        "WHERE ? IN ('', o.agency) ORDER BY o.agency, o.id",
         (agency or "",),
     )
     return [_shown(register, row) for row in rows]

@@ -7,6 +7,7 @@ import hmac
 import re
 import unicodedata
 from collections.abc import Callable
+from itertools import pairwise
 
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
@@ -97,19 +98,21 @@ def check_choice(password: str, login: str) -> None:
         )
     if len(_own(text.casefold())) < _MIN_OWN:
         raise PasswordError(
-            "the password is made of what guessers try first (common words, rows of keys, numbers in order, repetitions); "
-            "take a few unrelated words",
+            "the password is made of what guessers try first (common words, rows of keys, numbers in order, repetitions);"
+            " take a few unrelated words",
             "密码由最常被猜到的内容组成（常用词、键盘顺序、连续数字、重复字符）；请用几个互不相干的词",
         )
 
 
 #: Parts of the commonest passwords, longest first; from public lists of leaked ones and habits here.
 _COMMON = sorted(
-    "password passw0rd p@ssw0rd p@ssword pass mima admin administrator root user guest welcome letmein login test temp"
-    " qwertyuiop qwerty asdfghjkl asdfgh asdf zxcvbnm zxcvbn zxcv zaq12wsx 1qaz 2wsx 3edc cde3 4rfv q1w2e3r4t5y6 q1w2e3r4 q1w2e3 qazwsx iloveyou monkey dragon"
-    " woaini wodemima aini 5201314 1314520 1314 520 888 666 147258369 147258 159357 789456123 112233 123321 abc123 abcd"
-    " abc liandong zhifa xingzheng changeme default summer winter football baseball sunshine princess master hello"
-    " 密码 口令 我爱你 我爱北京天安门 管理员 联动 执法 123 321".split(),
+    """
+    password passw0rd p@ssw0rd p@ssword pass mima admin administrator root user guest welcome letmein login test temp
+    qwertyuiop qwerty asdfghjkl asdfgh asdf zxcvbnm zxcvbn zxcv zaq12wsx 1qaz 2wsx 3edc cde3 4rfv q1w2e3r4t5y6 q1w2e3r4
+    q1w2e3 qazwsx iloveyou monkey dragon woaini wodemima aini 5201314 1314520 1314 520 888 666 147258369 147258 159357
+    789456123 112233 123321 abc123 abcd abc liandong zhifa xingzheng changeme default summer winter football baseball
+    sunshine princess master hello 密码 口令 我爱你 我爱北京天安门 管理员 联动 执法 123 321
+    """.split(),  # noqa: SIM905 - a list of words is read best as words
     key=len,
     reverse=True,
 )
@@ -121,7 +124,7 @@ def _own(text: str) -> str:
         text = text.replace(part, "")
     text = re.sub(r"(?:19|20)\d\d", "", text)
     kept = text[:1]
-    for before, char in zip(text, text[1:], strict=False):
+    for before, char in pairwise(text):
         if abs(ord(char) - ord(before)) > 1:
             kept += char
     return kept if len(set(kept)) > len(kept) // 3 else kept[: len(set(kept))]

@@ -148,7 +148,7 @@ def check_days(valid_from: str, valid_to: str, today: str, *, longest: int | Non
         ) from error
     if valid_from < today or last < first:
         raise RolesError(
-            f"a role begins today ({today}) or later and ends no earlier than it begins, not {valid_from} to {valid_to}",
+            f"a role begins today ({today}) or later and does not end before it begins, not {valid_from} to {valid_to}",
             f"角色的起始日不得早于今天（{today}），结束日不得早于起始日；现为 {valid_from} 至 {valid_to}",
         )
     if longest is not None and (last - first).days >= longest:

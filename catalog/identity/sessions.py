@@ -1,4 +1,4 @@
-"""Sessions of signed-in officers: 256 random bits in a cookie, stored hashed, ended by time, idleness or the officer."""
+"""Sessions of signed-in officers: 256 random bits in a cookie, stored hashed, ended by time, idleness or themselves."""
 
 from __future__ import annotations
 
