@@ -7,16 +7,16 @@ import asyncio
 from catalog.errors import AuthenticationError, RequestError
 from catalog.identity import duties, failures
 from catalog.identity.actor import Actor
-from catalog.routes import Access, Route
+from catalog.routes import Access, Match, Route
 from catalog.service import Service
 
 #: All that opens to an officer with a one-time password.
 BEFORE_CHANGE = frozenset({"account-password", "sign-out"})
 
 
-def must_change_first(actor: Actor, route: Route) -> bool:
+def must_change_first(actor: Actor, found: Match | None) -> bool:
     """Whether the officer has to choose a password of their own before this opens."""
-    return actor.must_change and route.name not in BEFORE_CHANGE
+    return actor.must_change and (found is None or found.route.name not in BEFORE_CHANGE)
 
 
 def check(actor: Actor, route: Route) -> None:
@@ -26,6 +26,12 @@ def check(actor: Actor, route: Route) -> None:
             403,
             "only the supervising offices read the whole ledger; your own entries are under “Our queries”",
             "只有监督机构可以查阅全部台账；本单位的记录见“本单位的查询”",
+        )
+    if route.access is Access.OPERATION and not duties.may(actor, "service.figures"):
+        raise RequestError(
+            403,
+            "figures of the service are for the supervising offices and the operator",
+            "服务运行指标仅供监督机构和运维单位查看",
         )
     if route.access is Access.RECORDED and not duties.may(actor, "catalog.read"):
         raise RequestError(

@@ -129,8 +129,8 @@ def _question(scope: AgencyScope, login: str, change: str) -> dict[str, Any]:
         "reset": (
             gettext("Reset the password?"),
             gettext(
-                "The present password stops working, all sessions of this officer end, and a one-time password is shown "
-                "once. Hand it over in person."
+                "The present password stops working, all sessions of this officer end, and a one-time password is "
+                "shown once. Hand it over in person."
             ),
             gettext("Reset the password"),
         ),
@@ -162,12 +162,9 @@ async def _officer_page(
     status: int = 200,
 ) -> Response:
     manage = scope.office.may_manage(found)
-    others = [
-        each for each in officers.listing(scope.service.register, scope.agency["id"]) if each["id"] != found["id"]
-    ]
-    own_now = [
-        each.role for each in found["held"] if each.deputy_for is None and each.on(scope.service.register.today())
-    ]
+    register, today = scope.service.register, scope.service.register.today()
+    others = [each for each in officers.listing(register, scope.agency["id"]) if each["id"] != found["id"]]
+    own_now = [each.role for each in found["held"] if each.deputy_for is None and each.on(today)]
     about = {
         "officer": found,
         "today": today,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,12 +12,14 @@ import click
 from catalog.cli_client import check_signature, query
 from catalog.demo import build as demo_build
 from catalog.errors import UsageError
-from catalog.server import address, listen
 from catalog.server import serve as run_server
+from catalog.serving.listener import address, listen
+from catalog.serving.options import Options
 from catalog.setup import built_beside, create_instance
 from ingest.cli import ingest
 from ledger import Instance, NoteError, Settings
 from ledger.cli import bilingual_errors, instance_option, ledger
+from ledger.cli_restore import restore_command
 from ledger.log.note import check_name
 from ledger.witness_cli import witness
 
@@ -37,6 +40,7 @@ main.add_command(ingest)
 main.add_command(witness)
 main.add_command(query)
 main.add_command(check_signature)
+main.add_command(restore_command)
 
 
 @main.command()
@@ -68,16 +72,37 @@ def demo(directory: Path, host: str, port: int, create_only: bool) -> None:
 @instance_option
 @host_option
 @port_option
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Processes that answer requests. 应答请求的进程数。",
+)
+@click.option(
+    "--access-log",
+    metavar="FILE|-",
+    help="Log each request as a JSON line: route, never what was asked. 访问日志（每行一个 JSON，不含查询内容）。",
+)
+@click.option(
+    "--verify-minutes",
+    type=click.IntRange(0, 1440),
+    default=10,
+    show_default=True,
+    help="Verify what is new in the ledger so often; 0 for never. 每隔几分钟核验台账新条目，0 为不核验。",
+)
 @bilingual_errors
-def serve(instance: Path, host: str, port: int) -> None:
+def serve(*, instance: Path, host: str, port: int, workers: int, access_log: str | None, verify_minutes: int) -> None:
     """启动服务。 Serve an instance."""
     opened = Instance.open(instance)
+    every = timedelta(minutes=verify_minutes) if verify_minutes else None
+    options = Options(workers=workers, access_log=access_log, verify_every=every)
     listener = listen(host, port)
     here, clients = address(host, port), opened.settings.public_url
     text = f"服务已启动 serving {instance} at {here}"
     if here != clients:
         text += f"，客户端须用 clients must use {clients}"
-    run_server(opened, listener, lambda: click.echo(text))
+    run_server(opened, listener, lambda: click.echo(text), options)
 
 
 @main.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -40,9 +40,13 @@ class Answer:
 
     def set_header(self, name: str, value: str) -> None:
         """Set a header field, replacing any of that name."""
-        raw = name.lower().encode()
-        self.headers = [(key, old) for key, old in self.headers if key.lower() != raw]
-        self.headers.append((raw, value.encode("latin-1")))
+        self.set_headers({name: value})
+
+    def set_headers(self, values: Mapping[str, str]) -> None:
+        """Set header fields, replacing any of these names."""
+        raw = {name.lower().encode(): value.encode("latin-1") for name, value in values.items()}
+        self.headers = [(key, old) for key, old in self.headers if key.lower() not in raw]
+        self.headers.extend(raw.items())
 
     async def send(self, send: Send, *, with_body: bool = True) -> None:
         body = self.body if with_body else b""
@@ -63,6 +67,8 @@ def header_fields(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 def cookies(header: str) -> dict[str, str]:
     """The cookies of a Cookie header; a malformed one is no cookie."""
+    if not header:
+        return {}
     jar: SimpleCookie = SimpleCookie()
     try:
         jar.load(header)

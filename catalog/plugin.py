@@ -6,42 +6,69 @@ uses of Datasette; but a Datasette started by hand on an instance folder is refu
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 from weakref import WeakKeyDictionary
 
 import yaml
 from datasette import Response, hookimpl
 from datasette.permissions import PermissionSQL
-from datasette.utils import StartupError
+from datasette.utils import MultiParams, StartupError
 from datasette.utils.asgi import Request
 
 from catalog import account_pages, agencies_pages, agency_pages, credential_pages, i18n, listing, pages
 from catalog.authentication import Credentials
+from catalog.databases import CategoryDatabase, read_without_a_thread
 from catalog.errors import UsageError
 from catalog.excel import mark_csv_downloads
 from catalog.http import App
 from catalog.recorder import Gate
 from catalog.routes import pattern_of
+from catalog.rule_table import RuleTable
 from catalog.service import Service
+from catalog.serving.metrics import Metrics
+from catalog.serving.pages import Health
+from catalog.serving.watch import Nobody, Watch
 from ledger import CATEGORIES, BilingualError
 
 if TYPE_CHECKING:
     from datasette.app import Datasette
 
-_services: WeakKeyDictionary[Datasette, Service] = WeakKeyDictionary()
+
+@dataclass(frozen=True, slots=True)
+class _Guarded:
+    """What belongs to a Datasette that :func:`build` made."""
+
+    service: Service
+    rules: RuleTable
+    watch: Watch
+    health: Health
+
+
+_guarded: WeakKeyDictionary[Datasette, _Guarded] = WeakKeyDictionary()
 
 #: Views of the register's pages, by the name of their route (:mod:`catalog.routes`).
 _VIEWS = {**account_pages.VIEWS, **agencies_pages.VIEWS, **agency_pages.VIEWS, **credential_pages.VIEWS}
 
 _INSTANCE_ACTIONS = frozenset({"view-instance"})
 _DATABASE_ACTIONS = frozenset({"view-database"})
+_CATEGORY_RULES = " UNION ALL ".join(
+    f"SELECT '{category}' AS parent, NULL AS child, 1 AS allow, 'the six categories' AS reason"
+    for category in CATEGORIES
+)
 
 
-def build(service: Service) -> Datasette:
-    """A Datasette over the six databases of ``service``'s instance, guarded by our gate."""
+def build(service: Service, watch: Watch | None = None, metrics: Metrics | None = None) -> Datasette:
+    """A Datasette over the six databases of ``service``'s instance, guarded by our gate.
+
+    Args:
+        watch: told of each request.
+        metrics: what ``/metrics`` shows; None where nobody counts.
+    """
     # Not at import time: see the package's docstring.
     from datasette import handle_exception as datasettes_own
     from datasette.app import Datasette
@@ -58,9 +85,12 @@ def build(service: Service) -> Datasette:
         secret=service.instance.session_secret().hex(),
         default_deny=True,
     )
-    for database in datasette.databases.values():
-        _keep_queries_out_of_the_log(database)
-    _services[datasette] = service
+    for category in CATEGORIES:
+        datasette.remove_database(category)
+        datasette.add_database(CategoryDatabase(datasette, service.instance.database_path(category)), name=category)
+    read_without_a_thread(datasette.get_internal_database())
+    rules, health = RuleTable(datasette, service), Health(service, metrics)
+    _guarded[datasette] = _Guarded(service, rules, watch or Nobody(), health)
     return datasette
 
 
@@ -79,19 +109,18 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return value
 
 
-def _keep_queries_out_of_the_log(database: Any) -> None:
-    """Datasette prints a failing statement with its parameters: with what was searched for, that is."""
-    execute = database.execute
-
-    async def quiet(*args: Any, **kwargs: Any) -> Any:
-        return await execute(*args, **{**kwargs, "log_sql_errors": False})
-
-    database.execute = quiet
-
-
 def service_of(datasette: Datasette) -> Service | None:
     """The service that :func:`build` gave this Datasette, if it did."""
-    return _services.get(datasette)
+    guarded = _guarded.get(datasette)
+    return guarded.service if guarded is not None else None
+
+
+class _ReadOnce(Request):  # type: ignore[misc]
+    """A request whose query string is parsed once; Datasette's own parses it at each look, thirty times for a page."""
+
+    @cached_property
+    def args(self) -> MultiParams:
+        return MultiParams(parse_qs(self.query_string, keep_blank_values=True))
 
 
 @hookimpl
@@ -108,47 +137,46 @@ def startup(datasette: Datasette) -> None:
 
 @hookimpl(trylast=True)  # trylast makes it the outermost wrapper
 def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
-    service = service_of(datasette)
+    guarded = _guarded.get(datasette)
 
     def wrap(app: App) -> App:
-        return app if service is None else Gate(mark_csv_downloads(app), datasette, service)
+        return app if guarded is None else Gate(mark_csv_downloads(app), datasette, guarded.service, guarded.watch)
 
     return wrap
 
 
 @hookimpl
 def actor_from_request(request: Request) -> dict[str, Any] | None:
-    credentials: Credentials | None = request.scope.get("liandong_credentials")
+    if "liandong_credentials" not in request.scope:
+        return None  # not behind our gate
+    if type(request) is Request:
+        request.__class__ = _ReadOnce  # the first hook that sees a request; the object is Datasette's to make
+    credentials: Credentials | None = request.scope["liandong_credentials"]
     return credentials.actor.to_datasette() if credentials else None
 
 
 @hookimpl
-def permission_resources_sql(datasette: Datasette, actor: dict[str, Any] | None, action: str) -> PermissionSQL | None:
-    service = service_of(datasette)
-    if service is None or actor is None or "agency" not in actor:
+def permission_resources_sql(
+    datasette: Datasette, actor: dict[str, Any] | None, action: str
+) -> PermissionSQL | Awaitable[PermissionSQL] | None:
+    guarded = _guarded.get(datasette)
+    if guarded is None or actor is None or "agency" not in actor:
         return None
+    if action == "view-table":
+        return guarded.rules.rules_for(actor)
     if action in _INSTANCE_ACTIONS:
         return PermissionSQL.allow(reason="signed in")
     if action in _DATABASE_ACTIONS:
-        rules = [[category, None, 1, "the six categories"] for category in CATEGORIES]
-    elif action == "view-table":
-        rules = service.view_table_rules(actor)
-    else:
-        return None  # nothing else is ever allowed: no SQL, no download, no writing
-    return PermissionSQL(
-        sql=(
-            "SELECT value ->> 0 AS parent, value ->> 1 AS child, value ->> 2 AS allow, value ->> 3 AS reason "
-            "FROM json_each(:liandong_rules)"
-        ),
-        params={"liandong_rules": json.dumps(rules, ensure_ascii=False)},
-    )
+        return PermissionSQL(sql=_CATEGORY_RULES)
+    return None  # nothing else is ever allowed: no SQL, no download, no writing
 
 
 @hookimpl
 def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
-    service = service_of(datasette)
-    if service is None:
+    guarded = _guarded.get(datasette)
+    if guarded is None:
         return []
+    service, health = guarded.service, guarded.health
 
     def bind(page: Callable[..., Any]) -> Callable[..., Any]:
         async def view(request: Request) -> Response:
@@ -165,6 +193,9 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         (r"^/language$", bind(pages.set_language)),
         (r"^/queries$", bind(pages.my_queries)),
         (r"^/ledger$", bind(pages.whole_ledger)),
+        (r"^/healthz$", bind(health.healthz)),
+        (r"^/readyz$", bind(health.readyz)),
+        (r"^/metrics$", bind(health.metrics)),
         (r"^/log/checkpoint$", bind(pages.checkpoint)),
         (r"^/log/vkey$", bind(pages.verifier_key)),
         (r"^/log/tile/(?P<tile>[0-9]/.+)$", bind(pages.hash_tile)),

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
 import orjson
 from datasette.utils import error_body
 
-from catalog import admission, i18n, idempotency, signatures
+from catalog import admission, i18n, idempotency
 from catalog.authentication import Credentials, authenticate
 from catalog.errors import AuthenticationError, RequestError
 from catalog.http import (
@@ -34,10 +35,12 @@ from catalog.http import (
 )
 from catalog.identity import nonces
 from catalog.identity.nonces import replayed
-from catalog.routes import Access, Match, match
+from catalog.routes import METHODS, Access, Match, match
 from catalog.service import Service
-from catalog.signatures import MAX_AGE, MAX_SKEW
-from ledger import BilingualError, ConflictError, LedgerUnavailableError
+from catalog.serving import tracing
+from catalog.serving.watch import Seen, Watch
+from catalog.signatures import MAX_AGE, MAX_SKEW, is_signed
+from ledger import Appended, BilingualError, ConflictError, LedgerUnavailableError
 
 #: No inline script or style, nothing from elsewhere: these networks are closed, and data must not leak by a URL.
 CONTENT_SECURITY_POLICY = (
@@ -63,13 +66,15 @@ class Gate:
 
     Args:
         app: Datasette's own application.
+        watch: told of each request, for metrics and the access log.
     """
 
-    def __init__(self, app: App, datasette: Datasette, service: Service) -> None:
+    def __init__(self, app: App, datasette: Datasette, service: Service, watch: Watch) -> None:
         self._app = app
         self._datasette = datasette
         self._service = service
         self._address = service.address
+        self._watch = watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or self._datasette.in_client():
@@ -89,9 +94,11 @@ class Gate:
             answer = await self._error(request, error)
         except BilingualError as error:  # the ledger or the register: no data leaves, whatever it was
             answer = await self._error(request, RequestError(503, error.en, error.zh))
-        for name, value in _SECURITY_HEADERS.items():
-            answer.set_header(name, value)
-        await answer.send(send, with_body=request.method != "HEAD")
+        answer.set_headers(_SECURITY_HEADERS)
+        try:
+            await answer.send(send, with_body=request.method != "HEAD")
+        finally:
+            self._watch.seen(request.seen(answer))
 
     def _misplaced(self, request: _Request, refused: RequestError) -> Answer:
         """A path that does not lie below the prefix: the prefix itself leads to the home page."""
@@ -108,25 +115,24 @@ class Gate:
         try:
             credentials = authenticate(self._service, request.method, request.whole_target, request.fields, body)
         except AuthenticationError as error:
-            await admission.note_failure(self._service, error, request.auth_tried, request.asked)
+            self._watch.refused_credentials(_kind_of(request.fields))
+            await admission.note_failure(self._service, error, _kind_of(request.fields), request.asked)
             if not public:
                 raise
         inner = replay_body(body, receive)
         scope = request.inner_scope(credentials)
         if found is not None and public:
             return await collect(self._app, scope, inner)
-        if credentials is None:
-            return self._ask_to_sign_in(request)
+        if credentials is None or admission.must_change_first(credentials.actor, found):
+            return self._ask_first(request, credentials)
         if found is None:
             raise RequestError(
                 404,
                 "there is nothing at this address; start from the home page",
                 "此地址没有内容；请从首页进入",
             )
-        if admission.must_change_first(credentials.actor, found.route):
-            return self._ask_to_change_password(request)
         admission.check(credentials.actor, found.route)
-        if found.route.access is Access.SIGNED_IN:
+        if found.route.access in (Access.SIGNED_IN, Access.OPERATION):
             await self._use_nonce(credentials)
             return await collect(self._app, scope, inner)
         if credentials.nonce and self._service.ledger.used(credentials.once_key) is not None:
@@ -182,11 +188,33 @@ class Gate:
         if claim is not None and answer.status < 400:
             once += claim.once
         try:
-            done = await self._service.ledger.append_async(kind, fields, particulars=particulars, once=once)
+            done = await self._append(request, kind, fields, particulars, once)
         except ConflictError as error:
             if claim is not None and (first := claim.first()) is not None:
                 return await self._repeat(credentials, first)
+            self._watch.refused_credentials("signature")
             raise replayed() from error
+        answer.set_headers(
+            {
+                "ledger-entry": str(done.seq),
+                "ledger-receipt": self._receipt_path(done.seq),
+                "cache-control": "private, no-store",
+            }
+        )
+        return answer
+
+    async def _append(
+        self, request: _Request, kind: str, fields: dict[str, Any], particulars: dict[str, Any], once: tuple[str, ...]
+    ) -> Appended:
+        """Make an answer's entry durable. Raises what :meth:`_record` does, and :class:`ConflictError`."""
+        self._watch.appending(1)
+        queued = time.perf_counter()
+        try:
+            with tracing.appending(fields["route"]) as span:
+                done = await self._service.ledger.append_async(kind, fields, particulars=particulars, once=once)
+                span.set_attribute("liandong.entry", done.seq)
+        except ConflictError:
+            raise
         except LedgerUnavailableError as error:
             raise RequestError(503, error.en, error.zh) from error
         except BilingualError as error:
@@ -195,10 +223,11 @@ class Gate:
                 f"the query could not be recorded, so no data is given ({error.en})",
                 f"本次查询无法记入台账，故不提供数据（{error.zh}）",
             ) from error
-        answer.set_header("ledger-entry", str(done.seq))
-        answer.set_header("ledger-receipt", self._receipt_path(done.seq))
-        answer.set_header("cache-control", "private, no-store")
-        return answer
+        finally:
+            self._watch.appending(-1)
+        self._watch.appended(time.perf_counter() - queued)
+        request.entry = done.seq
+        return done
 
     def _entry(self, found: Match, credentials: Credentials, answer: Answer) -> tuple[str, dict[str, Any]]:
         fields: dict[str, Any] = {
@@ -223,23 +252,21 @@ class Gate:
             fields["rows"] = rows
         return "query.served", fields
 
-    def _ask_to_sign_in(self, request: _Request) -> Answer:
+    def _ask_first(self, request: _Request, credentials: Credentials | None) -> Answer:
+        """What must be done before anything opens: sign in, or choose a password of one's own."""
         if request.wants_html and request.method in ("GET", "HEAD"):
-            there = self._datasette.urls.path("/sign-in") + "?next=" + quote(request.target, safe="/")
+            page = "/sign-in" if credentials is None else "/account/password"
+            there = self._datasette.urls.path(page) + "?next=" + quote(request.target, safe="/")
             return Answer(302, [(b"location", there.encode()), (b"cache-control", b"no-store")])
+        if credentials is not None:
+            raise RequestError(
+                403,
+                "choose a password of your own first: sign in in the browser, the page for it opens",
+                "请先在浏览器中登录并设置自己的密码，之后方可使用",
+            )
         raise AuthenticationError(
             "sign in first: send a bearer token or an RFC 9421 signature, or sign in in the browser",
             "请先登录：接口请携带令牌或 RFC 9421 签名，浏览器请登录",
-        )
-
-    def _ask_to_change_password(self, request: _Request) -> Answer:
-        if request.wants_html and request.method in ("GET", "HEAD"):
-            there = self._datasette.urls.path("/account/password") + "?next=" + quote(request.target, safe="/")
-            return Answer(302, [(b"location", there.encode()), (b"cache-control", b"no-store")])
-        raise RequestError(
-            403,
-            "choose a password of your own first: sign in in the browser, the page for it opens",
-            "请先在浏览器中登录并设置自己的密码，之后方可使用",
         )
 
     async def _error(self, request: _Request, error: RequestError) -> Answer:
@@ -287,12 +314,9 @@ class _Request:
         self.cookies = cookies(self.fields.get("cookie", ""))
         self.match = match(self.method, self.path)
         self.actor: dict[str, Any] | None = None
+        self.entry: int | None = None
+        self._credentials: Credentials | None = None
         self._scope = scope
-
-    @property
-    def auth_tried(self) -> str:
-        """Which kind of credentials an authentication that failed was tried with."""
-        return "signature" if signatures.is_signed(self.fields) else "token"
 
     @property
     def wants_html(self) -> bool:
@@ -303,6 +327,7 @@ class _Request:
 
     def inner_scope(self, credentials: Credentials | None) -> Scope:
         """The scope for Datasette: our actor, and no credentials that it could read for itself."""
+        self._credentials = credentials
         self.actor = credentials.actor.to_datasette() if credentials else None
         hidden = (b"cookie", b"authorization")
         return {
@@ -311,6 +336,28 @@ class _Request:
             "liandong_credentials": credentials,
             "liandong_cookies": self.cookies,
         }
+
+    def seen(self, answer: Answer) -> Seen:
+        """The request for metrics and log: no address, no login, nothing of what was asked."""
+        credentials = self._credentials
+        return Seen(
+            self.method if self.method in METHODS else "OTHER",
+            self.match.route.name if self.match else "none",
+            answer.status,
+            (time.perf_counter_ns() - self.started_ns) // 1000,
+            0 if self.method == "HEAD" else len(answer.body),
+            credentials.actor.agency if credentials else "",
+            credentials.actor.auth if credentials else "",
+            self.entry,
+            tracing.trace_id(),
+        )
+
+
+def _kind_of(fields: Mapping[str, str]) -> str:
+    """Which credentials a request brought, for counting those refused."""
+    if is_signed(fields):
+        return "signature"
+    return "token" if fields.get("authorization") else "session"
 
 
 def refuse_arguments(query: str) -> None:

@@ -21,6 +21,7 @@ class Access(Enum):
     SIGNED_IN = "signed_in"  # the signed-in agency's own account or own entries; not a query for data
     RECORDED = "recorded"  # gives data: not a byte leaves before its entry is durable
     AUDIT = "audit"  # reads the ledger itself: recorded as audit.read
+    OPERATION = "operation"  # figures of the service itself, for supervisors and operators; no data, so not recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,10 @@ ROUTES = (
     _route("checkpoint", _READ, r"/log/checkpoint", Access.PUBLIC),
     _route("vkey", _READ, r"/log/vkey", Access.PUBLIC),
     _route("tile", _READ, rf"/log/tile/[0-9]/{_TILE}", Access.PUBLIC),
+    _route("healthz", _READ, r"/healthz", Access.PUBLIC),
+    _route("readyz", _READ, r"/readyz", Access.PUBLIC),
+    # Not by address: behind a proxy on this machine everybody comes from the loopback.
+    _route("metrics", _READ, r"/metrics", Access.OPERATION),
     _route("sign-out", _POST, r"/sign-out", Access.SIGNED_IN),
     _route("account", _READ, r"/account", Access.SIGNED_IN),
     _route("account-password", _READ | _POST, r"/account/password", Access.SIGNED_IN),
@@ -97,6 +102,9 @@ ROUTES = (
     _route("table", _READ, rf"/{_DATABASE}/{_TABLE}{_FORMAT}", Access.RECORDED),
     _route("row", _READ, rf"/{_DATABASE}/{_TABLE}/[0-9]+(\.(?P<format>json))?", Access.RECORDED),
 )
+
+#: Every method that some address answers.
+METHODS = frozenset().union(*(route.methods for route in ROUTES))
 
 
 def pattern_of(name: str) -> str:

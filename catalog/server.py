@@ -1,127 +1,132 @@
-"""``liandong serve``: one process that serves an instance."""
+"""``liandong serve``: an instance served by this process, or by several that this one starts and watches."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import signal
 import socket
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
-
-import uvicorn
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 
 from catalog.errors import UsageError
-from catalog.plugin import build
-from catalog.service import Service
+from catalog.serving.answering import Answering, Stop
+from catalog.serving.metrics import clear_folder
+from catalog.serving.options import Options
+from catalog.serving.parent import Parent
+from catalog.serving.stopping import graceful
+from catalog.serving.verifying import Verifier, make_run_folder
 from catalog.witnessing import keeper_of, kept_witnessed
 from ingest.batches import ledger_recorder, reconcile
-from ledger import CATEGORIES, Instance
+from ledger import CATEGORIES, Instance, Ledger
 from ledger.witnessing import Keeper
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket, so that a port in use is known before anything is printed.
-
-    Raises:
-        UsageError: the port is in use, or the address is not this machine's.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named because asyncio sets TCP_NODELAY only where it is; without, each answer waits 40 ms for
-    # a delayed acknowledgement.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(128)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            raise UsageError(
-                f"port {port} on {host} is in use; end the program that uses it or give another with --port",
-                f"{host} 的端口 {port} 已被占用；请结束占用它的程序，或用 --port 指定其他端口",
-            ) from error
-        raise UsageError(
-            f"cannot listen on {host}:{port} ({error}); give an address of this machine with --host and a free port",
-            f"无法监听 {host}:{port}（{error}）；请用 --host 指定本机地址，用 --port 指定空闲端口",
-        ) from error
-    return listener
-
-
-def address(host: str, port: int) -> str:
-    """The address of a listener as a client writes it."""
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def serve(instance: Instance, listener: socket.socket, on_ready: Callable[[], None] | None = None) -> None:
+def serve(
+    instance: Instance,
+    listener: socket.socket,
+    on_ready: Callable[[], None] | None = None,
+    options: Options | None = None,
+) -> None:
     """Serve until interrupted; then let running requests finish and commit what is queued.
 
+    The first SIGINT or SIGTERM does that, a second one ends the process at once.
+
     Raises:
-        BilingualError: the instance is damaged or incomplete.
+        BilingualError: the instance is damaged or incomplete; a worker did not start or did not stop.
     """
-    service = Service.open(instance)
-    keeper = None
+    options = options or Options()
+    stop = Stop()
+    serve_so = _alone if options.workers == 1 else _with_workers
     try:
-        keeper = keeper_of(instance, service.ledger)
-        if keeper is not None:
-            keeper.start()  # refuses to serve a ledger of which a witness has seen more than there is
-        for category in CATEGORIES:  # batches whose entry a crash kept out of the ledger
-            reconcile(instance.database_path(category), ledger_recorder(service.ledger))
-        with _quiet_signals():
-            asyncio.run(_run(service, keeper, listener, on_ready))
+        with graceful(stop.request):
+            make_run_folder(instance.path)
+            serve_so(instance, listener, options, stop, on_ready or (lambda: None))
     except sqlite3.Error as error:
         raise UsageError(
             f"the instance {instance.path} cannot be read or written ({error}); free disk space or restore a backup",
             f"实例 {instance.path} 无法读写（{error}）；请腾出磁盘空间，或从备份恢复",
         ) from error
+
+
+def _alone(
+    instance: Instance, listener: socket.socket, options: Options, stop: Stop, on_ready: Callable[[], None]
+) -> None:
+    answering = Answering(instance, options)
+    try:
+        with _prepared(instance, answering.service.ledger) as keeper:
+            asyncio.run(_answer(instance, answering, keeper, listener, options, stop, on_ready))
+    finally:
+        answering.close()
+
+
+async def _answer(
+    instance: Instance,
+    answering: Answering,
+    keeper: Keeper | None,
+    listener: socket.socket,
+    options: Options,
+    stop: Stop,
+    on_ready: Callable[[], None],
+) -> None:
+    async with _beside(instance, answering.service.ledger, keeper, options):
+        await answering.run(listener, stop, on_ready)
+
+
+def _with_workers(
+    instance: Instance, listener: socket.socket, options: Options, stop: Stop, on_ready: Callable[[], None]
+) -> None:
+    figures = make_run_folder(instance.path) / "figures"
+    clear_folder(figures)
+    parent = Parent(instance.path, listener, options, figures, _say)
+    with instance.ledger() as ledger, _prepared(instance, ledger) as keeper:
+        asyncio.run(_watch(instance, ledger, keeper, parent, options, stop, on_ready))
+
+
+async def _watch(
+    instance: Instance,
+    ledger: Ledger,
+    keeper: Keeper | None,
+    parent: Parent,
+    options: Options,
+    stop: Stop,
+    on_ready: Callable[[], None],
+) -> None:
+    async with _beside(instance, ledger, keeper, options):
+        await parent.run(stop, on_ready)
+
+
+@contextmanager
+def _prepared(instance: Instance, ledger: Ledger) -> Iterator[Keeper | None]:
+    """What must hold before the first request: no witness has seen more than there is, and no batch is unrecorded."""
+    keeper = keeper_of(instance, ledger)
+    try:
+        if keeper is not None:
+            keeper.start()
+        for category in CATEGORIES:  # batches whose entry a crash kept out of the ledger
+            reconcile(instance.database_path(category), ledger_recorder(ledger))
+        yield keeper
     finally:
         if keeper is not None:
             keeper.close()
-        service.close()
 
 
-@contextlib.contextmanager
-def _quiet_signals() -> Iterator[None]:
-    """Let uvicorn's graceful stop be all that SIGINT and SIGTERM do.
-
-    uvicorn raises the signal once more when it has stopped, which would end the process before the ledger is closed.
-    """
-    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-async def _run(
-    service: Service, keeper: Keeper | None, listener: socket.socket, on_ready: Callable[[], None] | None
-) -> None:
-    datasette = build(service)
-    await datasette.invoke_startup()
-    config = uvicorn.Config(
-        datasette.app(),
-        log_level="warning",
-        access_log=False,  # uvicorn's would hold query strings, which may hold personal data
-        lifespan="on",
-        server_header=False,
-        proxy_headers=False,  # forwarded headers are never believed
-        timeout_graceful_shutdown=10,
-    )
-    async with kept_witnessed(keeper, lambda trouble: print(trouble, file=sys.stderr, flush=True)):  # noqa: T201
-        await _Server(config, on_ready).serve(sockets=[listener])
+@contextlib.asynccontextmanager
+async def _beside(instance: Instance, ledger: Ledger, keeper: Keeper | None, options: Options) -> AsyncIterator[None]:
+    """While inside, what happens once for an instance beside answering: its witnesses are asked, it is verified."""
+    stop = asyncio.Event()
+    tasks = []
+    if options.verify_every is not None:
+        verifier = Verifier(instance, ledger, options.verify_every, _say)
+        tasks.append(asyncio.create_task(verifier.run(stop)))
+    async with kept_witnessed(keeper, _say):
+        try:
+            yield
+        finally:
+            stop.set()
+            await asyncio.gather(*tasks)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server, which says when it accepts requests."""
-
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None] | None) -> None:
-        super().__init__(config)
-        self._on_ready = on_ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started and self._on_ready is not None:
-            self._on_ready()
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201

@@ -17,6 +17,7 @@ from typing import TypeAlias
 from ingest.connection import connect, database_errors, transaction
 from ingest.errors import RecordError
 from ingest.schema import BATCHES_TABLE
+from ledger import once
 from ledger.book import Ledger
 from ledger.errors import LedgerError
 
@@ -48,7 +49,7 @@ class Batch:
     @property
     def once_key(self) -> str:
         """The ledger's idempotency key of this batch."""
-        return f"batch:{self.batch}"
+        return once.batch(self.batch)
 
     def fields(self) -> dict[str, str | int]:
         """The open fields of its ledger entry."""

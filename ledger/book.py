@@ -27,9 +27,10 @@ from ledger.log.guard import HeadGuard
 from ledger.log.keychain import KeyChain
 from ledger.log.merkle import check_inclusion, inclusion_proof, leaf_hash, tree_root
 from ledger.log.note import Checkpoint, Signer, TlogProof, VerifierKey, check_name, open_checkpoint
-from ledger.log.sequencer import Appended, Draft, Expect, Sequencer
+from ledger.log.sequencer import Appended, Committed, Draft, Expect, Sequencer
 from ledger.log.store import Store, unavailable
 from ledger.log.tiles import Tile, is_of_size
+from ledger.log.writable import check as check_writable
 
 T = TypeVar("T")
 #: ``what`` of the fault that records a clock set back by over a second.
@@ -113,6 +114,7 @@ class Ledger:
         random: ``random(n)`` gives n bytes for salts and keys.
         also: keys that sign each checkpoint beside ``private_key``; at a rotation, the new one.
         head: the file outside the database that records the largest size, ``keys/head`` of the instance.
+        on_commit: told of each durable transaction, for figures.
 
     Raises:
         RollbackError: the database is older than ``head``, or another one.
@@ -127,6 +129,7 @@ class Ledger:
         random: Callable[[int], bytes] = os.urandom,
         also: Sequence[Ed25519PrivateKey] = (),
         head: Path | None = None,
+        on_commit: Callable[[Committed], None] | None = None,
     ) -> None:
         self.path = path
         self._random = random
@@ -136,6 +139,7 @@ class Ledger:
         ):  # `ledger status` says so, the next opening tries again
             erasure.apply(path)
         store = Store.open(path)
+        self._head_path = head
         self._guard = HeadGuard(head, store.origin) if head is not None else None
         try:
             if self._guard is not None:
@@ -148,6 +152,7 @@ class Ledger:
                 also=[Signer(store.origin, key) for key in also],
                 guard=self._guard,
                 clock_fault=_clock_fault,
+                on_commit=on_commit,
             )
             self.verifier_key = VerifierKey(store.origin, private_key.public_key().public_bytes_raw())
             # Reads have a connection of their own: WAL readers never wait for the writer.
@@ -186,6 +191,14 @@ class Ledger:
     @property
     def origin(self) -> str:
         return self.verifier_key.name
+
+    def check_writable(self) -> None:
+        """Raise what an append would meet now, adding nothing: :func:`ledger.log.writable.check`.
+
+        Raises:
+            LedgerUnavailableError: locked, read-only, no room, or the key was rotated away.
+        """
+        check_writable(self.path, self.verifier_key, self._head_path)
 
     def append(
         self,

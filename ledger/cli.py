@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
-import orjson
 
 from ledger import cli_publish, cli_verify
 from ledger.book import Receipt
@@ -15,6 +13,7 @@ from ledger.cli_common import bilingual_errors, instance_option, parse_vkey
 from ledger.cli_keys import erase, rotate_key
 from ledger.errors import BilingualError, EntryError, LedgerError
 from ledger.instance import Instance
+from ledger.outside import parse_json
 
 __all__ = ["bilingual_errors", "instance_option", "ledger", "read_receipt"]
 
@@ -44,6 +43,12 @@ for command in (
     "--witness", "witnesses", multiple=True, help="A witness's key; say whether it cosigned. 见证公钥，说明是否已见证。"
 )
 @click.option(
+    "--against",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A checkpoint or receipt kept outside: the log must extend it; repeat. 外部留存的检查点或回执，可多次。",
+)
+@click.option(
     "--state",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Keep here how far it was verified; the next time read only what is new. 记下核验进度，下次只读新条目。",
@@ -58,6 +63,7 @@ def verify(
     vkey: str | None,
     token: str,
     witnesses: tuple[str, ...],
+    against: tuple[Path, ...],
     state: Path | None,
     jobs: int,
     as_json: bool,
@@ -67,35 +73,25 @@ def verify(
     SOURCE is an exported directory or the address of a running service (https://…, with --vkey); without it the
     instance's own ledger is read. SOURCE 为导出目录或服务地址，缺省时核验本实例。
     """
-    if source:
-        _verify_published(source, vkey, token, witnesses, as_json)
-        return
-    try:
-        opened = Instance.open(instance)
-        key = parse_vkey(vkey) if vkey else opened.verifier_key()
-        verdict = cli_verify.verify_own(opened, key, state=state, jobs=jobs)
-    except BilingualError as error:
-        if as_json:
-            click.echo(json.dumps({"ok": False, "error": type(error).__name__, "en": error.en, "zh": error.zh}))
-        raise
-    if as_json:
-        click.echo(json.dumps(cli_verify.to_json(verdict)))
-    else:
-        click.echo(cli_verify.describe(verdict))
-
-
-def _verify_published(source: str, vkey: str | None, token: str, witnesses: tuple[str, ...], as_json: bool) -> None:
-    if vkey is None:
+    if source and vkey is None:
         raise click.UsageError(
             "SOURCE needs --vkey, got from elsewhere. 核验 SOURCE 须用 --vkey 给出从别处取得的公钥。"
         )
     try:
-        verdict = cli_publish.verify_published(source, vkey, token, witnesses)
+        if source:
+            published = cli_publish.verify_published(source, vkey or "", token, witnesses, against)
+            told, value = cli_publish.describe(published), cli_publish.to_json(published)
+        else:
+            opened = Instance.open(instance)
+            key = parse_vkey(vkey) if vkey else opened.verifier_key()
+            verdict = cli_verify.verify_own(opened, key, state=state, jobs=jobs)
+            compared = cli_verify.compare_own(opened, key, verdict, against, witnesses)
+            told, value = cli_verify.describe(verdict, compared), cli_verify.to_json(verdict, compared)
     except BilingualError as error:
         if as_json:
             click.echo(json.dumps({"ok": False, "error": type(error).__name__, "en": error.en, "zh": error.zh}))
         raise
-    click.echo(json.dumps(cli_publish.to_json(verdict)) if as_json else cli_publish.describe(verdict))
+    click.echo(json.dumps(value) if as_json else told)
 
 
 @ledger.command()
@@ -150,23 +146,13 @@ def check_receipt(file: Path, vkey: str) -> None:
     click.echo(f"完好 OK：{entry['log']} 第 {entry['seq']} 条 entry {entry['seq']}，{entry['kind']}，{entry['t']}")
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a member is given twice")
-    return value
-
-
 def read_receipt(file: Path) -> Receipt:
     """Read a receipt's file. Raises :class:`EntryError` where it is none."""
     try:
         data = file.read_bytes()
-        value: Any = orjson.loads(data)  # unlike json it refuses hostile nesting and numbers cleanly
-        # A reader could believe the first of two members of one name where a program takes the last.
-        json.loads(data, object_pairs_hook=_without_repeats)
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
         raise EntryError(
             f"{file} cannot be read as a receipt ({error}); fetch it again from /log/receipt/NUMBER",
             f"{file} 无法作为回执读取（{error}）；请从 /log/receipt/编号 重新获取",
         ) from error
-    return Receipt.from_json(value)
+    return Receipt.from_json(parse_json(file, data))

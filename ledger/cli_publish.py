@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,24 +11,24 @@ from typing import Any
 
 import click
 
-from ledger import entries, rotation
+from ledger import entries
 from ledger.cli_common import bilingual_errors, instance_option, parse_vkey
-from ledger.errors import EntryError, NoteError
+from ledger.cli_verify import describe_outside, outside_to_json
+from ledger.errors import EntryError
 from ledger.instance import Instance
 from ledger.log.cosignature import CosignerKey
-from ledger.log.keychain import KeyChain
-from ledger.log.note import Checkpoint, Note, TlogProof, VerifierKey
+from ledger.log.merkle import HASH_BYTES
+from ledger.log.note import Note, TlogProof
 from ledger.log.store import Store
-from ledger.log.tiles import bundles_of, decode_bundle, tiles_of
+from ledger.log.tiles import WIDTH, TileReader, bundles_of, tiles_of
+from ledger.log.verify_outside import Outside, check_outside
 from ledger.log.verify_tiles import (
-    MAX_BUNDLE_BYTES,
     MAX_CHECKPOINT_BYTES,
-    DirectorySource,
-    HttpSource,
-    Source,
     TilesVerdict,
     verify_tiles,
 )
+from ledger.outside import read_outside
+from ledger.published import keys_of, open_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,21 +165,34 @@ def _read(file: Path) -> bytes:
 # -- verify from elsewhere ----------
 
 
-def verify_published(source: str, vkey: str, token: str, witness_keys: tuple[str, ...]) -> TilesVerdict:
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A published log that was verified, and what of it was kept elsewhere and agrees."""
+
+    verdict: TilesVerdict
+    agreed: tuple[Outside, ...]
+
+
+def verify_published(
+    source: str, vkey: str, token: str, witness_keys: tuple[str, ...], against: tuple[Path, ...] = ()
+) -> Published:
     """Verify an exported directory or a log at an http(s) address; entries where they are to be had.
+
+    Args:
+        against: files with checkpoints or receipts that the log must extend.
 
     Raises:
         LedgerError: the first fault.
     """
     trusted = parse_vkey(vkey)
     witnesses = [CosignerKey.parse(text) for text in witness_keys]
-    with _open(source, token) as (opened, with_entries):
-        keys = _keys(opened, trusted, with_entries)
+    with open_source(source, token) as (opened, with_entries):
+        keys = keys_of(opened, trusted, with_entries)
         size = keys.open(opened.read("checkpoint", MAX_CHECKPOINT_BYTES)).size
         with click.progressbar(
             length=size, label="核验 verify", file=sys.stderr, hidden=not sys.stderr.isatty()
         ) as bar:
-            return verify_tiles(
+            verdict = verify_tiles(
                 opened,
                 keys,
                 with_entries=with_entries,
@@ -189,39 +200,19 @@ def verify_published(source: str, vkey: str, token: str, witness_keys: tuple[str
                 witnesses=witnesses,
                 progress=bar.update,
             )
+        agreed = tuple(item for file in against for item in read_outside(file, keys, trusted, witnesses))
+        reader = TileReader(verdict.size, lambda tile: opened.read(f"tile/{tile.path}", WIDTH * HASH_BYTES))
+        for item in agreed:
+            check_outside(item, verdict.size, verdict.root, reader)
+    return Published(verdict, agreed)
 
 
-@contextmanager
-def _open(source: str, token: str) -> Iterator[tuple[Source, bool]]:
-    if source.startswith(("http://", "https://")):
-        with HttpSource(source, token) as opened:
-            yield opened, bool(token)
-    else:
-        path = Path(source)
-        yield DirectorySource(path), (path / "tile" / "entries").is_dir()
+def describe(published: Published) -> str:
+    """What was checked, and what was not."""
+    return "\n".join([_describe(published.verdict), *describe_outside(published.agreed)])
 
 
-def _keys(source: Source, trusted: VerifierKey, with_entries: bool) -> KeyChain:
-    """The trusted key; where it is not the one that signs now, what the entries derive from it."""
-    note = source.read("checkpoint", MAX_CHECKPOINT_BYTES)
-    keys = KeyChain(trusted)
-    try:
-        keys.open(note)
-    except NoteError:
-        if not with_entries:
-            raise
-        size = Checkpoint.parse_text(Note.parse(note).text).size
-        return rotation.chain(trusted, _entries(source, size))
-    return keys
-
-
-def _entries(source: Source, size: int) -> Iterator[bytes]:
-    for bundle in bundles_of(size):
-        yield from decode_bundle(source.read(f"tile/{bundle.path}", MAX_BUNDLE_BYTES), bundle)
-
-
-def describe(verdict: TilesVerdict) -> str:
-    """One line: what was checked, and what was not."""
+def _describe(verdict: TilesVerdict) -> str:
     checked = (
         f"条目与哈希瓦片 entries and hash tiles，{verdict.first_t} – {verdict.last_t}"
         if verdict.entries_checked
@@ -236,8 +227,9 @@ def describe(verdict: TilesVerdict) -> str:
     return f"完好 OK：{verdict.origin}，{verdict.size} 条 entries（{checked}），根 root {verdict.root.hex()}{seen}"
 
 
-def to_json(verdict: TilesVerdict) -> dict[str, object]:
+def to_json(published: Published) -> dict[str, object]:
     """The verdict as `--json` prints it."""
+    verdict = published.verdict
     return {
         "ok": True,
         "origin": verdict.origin,
@@ -248,4 +240,5 @@ def to_json(verdict: TilesVerdict) -> dict[str, object]:
         "last_t": verdict.last_t,
         "cosigned": [{"name": found.key.name, "time": found.time} for found in verdict.cosigned],
         "not_cosigned": list(verdict.not_cosigned),
+        "against": outside_to_json(published.agreed),
     }

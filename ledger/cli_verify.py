@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
+import orjson
 
 from ledger import entries
-from ledger.errors import InstanceError
+from ledger.errors import InstanceError, NoteError, TamperError
 from ledger.instance import Instance
+from ledger.log.cosignature import CosignerKey
 from ledger.log.guard import HeadGuard
-from ledger.log.note import Checkpoint, VerifierKey
-from ledger.log.verify import Verdict, count_entries, verify_file, verify_indexes
+from ledger.log.merkle import HashReader, tree_root
+from ledger.log.note import Checkpoint, Note, VerifierKey
+from ledger.log.verify import Verdict, count_entries, snapshot, verify_file, verify_indexes
+from ledger.log.verify_outside import Outside, check_outside, cosigned_by, hashes_of
 from ledger.log.verify_parts import verify_in_parts
 from ledger.log.verify_state import VerifiedState
+from ledger.outside import read_outside
+
+#: Of the ledger's own anchors so many are compared, the newest; whoever rewrites an entry changes all after it.
+_ANCHORS = 100
 
 
 def verify_own(instance: Instance, key: VerifierKey, *, state: Path | None, jobs: int) -> Verdict:
@@ -59,7 +70,78 @@ def _recorded_head(instance: Instance) -> list[tuple[Checkpoint, str]]:
     return [(head, str(instance.head_path))] if head is not None else []
 
 
-def to_json(verdict: Verdict) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a verified ledger was compared with.
+
+    Attributes:
+        agreed: what was kept outside, and is in the ledger.
+        cosigned: for each given witness that cosigned a kept checkpoint, the largest size, and its time.
+        not_cosigned: the names of those that cosigned none.
+    """
+
+    agreed: tuple[Outside, ...] = ()
+    cosigned: tuple[tuple[str, int, int], ...] = ()
+    not_cosigned: tuple[str, ...] = ()
+
+
+def compare_own(
+    instance: Instance, key: VerifierKey, verdict: Verdict, files: Sequence[Path], witness_keys: Sequence[str]
+) -> Compared:
+    """Compare a ledger, just verified, with what is kept outside, with its own anchors, and with its witnesses.
+
+    Raises:
+        TamperError: it was rewritten since, or cut off.
+        NoteError: a signature of the log or of a given witness does not verify.
+        EntryError: one of ``files`` cannot be read as a checkpoint or receipt.
+    """
+    path, keys = instance.ledger_path, instance.key_chain(key)
+    witnesses = [CosignerKey.parse(text) for text in witness_keys]
+    outside = [item for file in files for item in read_outside(file, keys, key, witnesses)]
+    with hashes_of(path, verdict.size) as reader:
+        for item in outside:
+            check_outside(item, verdict.size, verdict.root, reader)
+        for seq, checkpoint in _newest_anchors(path):
+            _check_anchor(seq, checkpoint, reader)
+    found = cosigned_by(path, keys, witnesses)
+    return Compared(
+        tuple(outside),
+        tuple((witness.name, *found[witness]) for witness in witnesses if witness in found),
+        tuple(witness.name for witness in witnesses if witness not in found),
+    )
+
+
+def _newest_anchors(path: Path) -> list[tuple[int, Checkpoint]]:
+    sql = "SELECT entry FROM entries WHERE entry ->> '$.kind' = 'checkpoint.anchored' ORDER BY seq DESC LIMIT ?"
+    with snapshot(path) as db:
+        anchors = [orjson.loads(row[0]) for row in db.execute(sql, (_ANCHORS,))]
+    return [(anchor["seq"], _anchored(anchor)) for anchor in anchors]
+
+
+def _anchored(anchor: dict[str, Any]) -> Checkpoint:
+    try:
+        return Checkpoint.parse_text(Note.parse(anchor["checkpoint"].encode()).text)
+    except NoteError as error:
+        raise TamperError(
+            f"entry {anchor['seq']} anchors what is no checkpoint: {error.en}",
+            f"第 {anchor['seq']} 条锚定的不是检查点：{error.zh}",
+        ) from error
+
+
+def _check_anchor(seq: int, checkpoint: Checkpoint, reader: HashReader) -> None:
+    """An anchor holds a root that the log had: whoever rewrites what is before it must rewrite the anchor too."""
+    root = tree_root(checkpoint.size, reader) if checkpoint.size <= seq else b""
+    if root != checkpoint.root:
+        raise TamperError(
+            f"entry {seq} anchors a checkpoint of {checkpoint.size} entries with root {checkpoint.root.hex()}, which "
+            f"the log does not have (its root at that size: {root.hex() or 'none before that entry'}): what lies "
+            "before the anchor was rewritten, or the anchor is forged",
+            f"第 {seq} 条锚定的检查点涵盖 {checkpoint.size} 条、根为 {checkpoint.root.hex()}，与台账不符"
+            f"（台账在该大小的根：{root.hex() or '该条之前没有这么多条'}）：其前的条目被改写，或该锚定系伪造",
+        )
+
+
+def to_json(verdict: Verdict, compared: Compared) -> dict[str, Any]:
     """The verdict as ``--json`` prints it."""
     return {
         "ok": True,
@@ -69,11 +151,47 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "first_t": verdict.first_t,
         "last_t": verdict.last_t,
         "read_from": verdict.since,
+        "against": outside_to_json(compared.agreed),
+        "cosigned": [{"name": name, "size": size, "time": time} for name, size, time in compared.cosigned],
+        "not_cosigned": list(compared.not_cosigned),
     }
 
 
-def describe(verdict: Verdict) -> str:
+def outside_to_json(agreed: Sequence[Outside]) -> list[dict[str, Any]]:
+    """What agrees, as ``--json`` prints it."""
+    return [
+        {
+            "file": item.where,
+            "size": item.checkpoint.size,
+            "root": item.checkpoint.root.hex(),
+            "cosigned": [{"name": found.key.name, "time": found.time} for found in item.cosigned],
+        }
+        for item in agreed
+    ]
+
+
+def describe_outside(agreed: Sequence[Outside]) -> list[str]:
+    """A line for each outside checkpoint that the log extends."""
+    lines = []
+    for item in agreed:
+        names = "、".join(found.key.name for found in item.cosigned)
+        seen = f"，见证 cosigned by {names}" if names else ""
+        lines.append(f"与外部留存一致 agrees with {item.where}：{item.checkpoint.size} 条 entries{seen}")
+    return lines
+
+
+def describe(verdict: Verdict, compared: Compared = Compared()) -> str:
     """The verdict in both languages."""
+    lines = [_describe(verdict), *describe_outside(compared.agreed)]
+    lines += [
+        f"见证 cosigned by {name}：{size} 条 entries，{datetime.fromtimestamp(time, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        for name, size, time in compared.cosigned
+    ]
+    lines += [f"未经其见证 not cosigned by {name}" for name in compared.not_cosigned]
+    return "\n".join(lines)
+
+
+def _describe(verdict: Verdict) -> str:
     whole = (
         f"完好 OK：{verdict.origin}，{verdict.size} 条 entries，{verdict.first_t} – {verdict.last_t}，"
         f"根 root {verdict.root.hex()}"

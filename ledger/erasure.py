@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ledger import once
 from ledger.errors import ConflictError, LedgerError
 from ledger.log import canonical
 from ledger.log.store import Store
@@ -114,7 +115,7 @@ def _append(ledger: Ledger, wanted: Erasure, fields: Sequence[str]) -> None:
     if wanted.law_requires:
         said["law_requires"] = wanted.law_requires
     with contextlib.suppress(ConflictError):  # another process said it at the same moment
-        ledger.append(KIND, said, once=[f"erased:{wanted.seq}:{name}" for name in fields])
+        ledger.append(KIND, said, once=[once.erased(wanted.seq, name) for name in fields])
 
 
 def _said(ledger: Ledger, seq: int) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from ledger.book import Ledger
 from ledger.errors import InstanceError, NoteError, VersionTooNewError
 from ledger.log.keychain import KeyChain
 from ledger.log.note import Signer, VerifierKey, check_name
+from ledger.log.sequencer import Committed
 from ledger.log.store import Store
 from ledger.rotation import KIND as ROTATED
 from ledger.rotation import chain_of_file, statement
@@ -201,10 +202,13 @@ class Instance:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         random: Callable[[int], bytes] = os.urandom,
         also: Sequence[Ed25519PrivateKey] = (),
+        on_commit: Callable[[Committed], None] | None = None,
     ) -> Ledger:
         """Open the ledger for appending. A context manager; close it."""
         key = self._private_key()
-        return Ledger(self.ledger_path, key, now=now, random=random, also=also, head=self.head_path)
+        return Ledger(
+            self.ledger_path, key, now=now, random=random, also=also, head=self.head_path, on_commit=on_commit
+        )
 
     def verifier_key(self) -> VerifierKey:
         """The public key of this instance's log: from its private key, or in a copy without keys from log.vkey.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from ledger import once
 from ledger.book import Ledger
 from ledger.errors import ConflictError, InstanceError, NoteError, RollbackError
 from ledger.log.cadence import next_push, next_retry
@@ -216,7 +217,7 @@ def anchor(ledger: Ledger, store: Store, policy: Policy, size: int) -> Appended 
         return None
     check_root(store, checkpoint)
     try:
-        return ledger.append(ANCHOR, _anchor_fields(checkpoint, cosigned, note), once=[f"anchor:{size}"])
+        return ledger.append(ANCHOR, _anchor_fields(checkpoint, cosigned, note), once=[once.anchor(size)])
     except ConflictError:
         return None  # another process of this ledger was quicker
 

@@ -107,6 +107,8 @@ DUTIES: tuple[Duty, ...] = (
     Duty("access.restore", "data_authority", _APPROVER, ANY, Nature.DECIDES),
     # The catalog, as far as sharing classes and grants open it: whoever holds any role today.
     *(Duty("catalog.read", role, ANYBODY, ANY, Nature.OWN) for role in AGENCY_ROLES),
+    Duty("service.figures", "operator", ANYBODY, ANY, Nature.OWN),
+    Duty("service.figures", "supervisor", ANYBODY, ANY, Nature.OWN),
     # Supervision.
     Duty("ledger.read", "supervisor", ANYBODY, ANY, Nature.CERTIFIES),
     Duty("anomaly.review", "supervisor", frozenset({"officer", "approver"}), ANY, Nature.CERTIFIES),
@@ -135,6 +137,7 @@ _ACT_WORDS = {
     "access.suspend": ("suspends access", "暂停共享"),
     "access.restore": ("restores access", "恢复共享"),
     "catalog.read": ("queries the catalog", "查询目录"),
+    "service.figures": ("sees the figures of the service", "查看服务运行指标"),
     "ledger.read": ("reads the whole ledger", "查阅全部台账"),
     "anomaly.review": ("reviews anomalies", "核查异常"),
 }

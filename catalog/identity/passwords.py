@@ -98,8 +98,8 @@ def check_choice(password: str, login: str) -> None:
         )
     if len(_own(text.casefold())) < _MIN_OWN:
         raise PasswordError(
-            "the password is made of what guessers try first (common words, rows of keys, numbers in order, repetitions);"
-            " take a few unrelated words",
+            "the password is made of what guessers try first (common words, rows of keys, numbers in order, "
+            "repetitions); take a few unrelated words",
             "密码由最常被猜到的内容组成（常用词、键盘顺序、连续数字、重复字符）；请用几个互不相干的词",
         )
 

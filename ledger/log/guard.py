@@ -182,9 +182,9 @@ def check_head(recorded: Checkpoint, size: int, root_at: Callable[[int], bytes],
         raise RollbackError(
             f"the ledger has {size} entries (root {found}), but {where} records {recorded.size} entries (root "
             f"{recorded.root.hex()}): an older copy of the ledger was put in place. Nothing is appended to it; put the "
-            "newer copy back",
+            "newer copy back, or refill it from a mirror with `liandong restore`",
             f"台账有 {size} 条（根 {found}），而 {where} 记录的是 {recorded.size} 条（根 {recorded.root.hex()}）："
-            "台账被换成了较旧的副本。不再向其追加；请换回较新的一份",
+            "台账被换成了较旧的副本。不再向其追加；请换回较新的一份，或用 `liandong restore` 从镜像补齐",
         )
     found = root_at(recorded.size).hex() if recorded.size else recorded.root.hex()
     if found != recorded.root.hex():

@@ -149,10 +149,10 @@ class Pusher:
             own = newest[0].size if newest else 0
             raise RollbackError(
                 f"witness {witness.name} has cosigned {size} entries of this log, which has {own}: an older copy was "
-                "put in its place or entries were cut off. Restore the newest backup; if the witness is wrong, call "
-                "its office",
+                "put in its place or entries were cut off. Put the newest backup back or refill it with `liandong "
+                "restore`; if the witness is wrong, call its office",
                 f"见证方 {witness.name} 已见证本台账 {size} 条，而台账只有 {own} 条：被换成旧副本，或被截去末尾。"
-                "请恢复最新备份；若见证方有误，请联系其所属机构",
+                "请换回最新备份，或用 `liandong restore` 补齐；若见证方有误，请联系其所属机构",
             )
 
     def _submission(self, old: int, checkpoint: Checkpoint, note: bytes) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -73,6 +74,14 @@ class Appended:
     hash: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A group that became durable: how many entries, and how long it took with the wait for the write lock."""
+
+    entries: int
+    elapsed_s: float
+
+
 #: Makes the entry that records a clock set back, from the observed clock and the log's time, both in the form of ``t``.
 ClockFault = Callable[[str, str], Mapping[str, canonical.Value]]
 
@@ -132,6 +141,7 @@ class Sequencer:
         now: the wall clock, timezone-aware; read once per group, inside the lock.
         guard: keeps the head outside the database.
         clock_fault: what to append when the clock was set back; None: nothing.
+        on_commit: told of each group that became durable, in the thread that committed it; it must not raise.
     """
 
     def __init__(
@@ -143,6 +153,7 @@ class Sequencer:
         *,
         guard: HeadGuard | None = None,
         clock_fault: ClockFault | None = None,
+        on_commit: Callable[[Committed], None] | None = None,
     ) -> None:
         self._store = store
         self._signer = signer
@@ -150,6 +161,7 @@ class Sequencer:
         self._now = now
         self._guard = guard
         self._clock_fault = clock_fault
+        self._on_commit = on_commit
         self._origin = store.origin
         if signer.name != self._origin:
             raise LedgerError(
@@ -225,9 +237,14 @@ class Sequencer:
             group, self._queue = self._queue, []
         if not group:
             return
+        started = time.perf_counter()
         try:
-            for waiting, outcome in self._write(group):
+            outcomes = self._write(group)
+            for waiting, outcome in outcomes:
                 waiting.settle(outcome)
+            if self._on_commit is not None:
+                written = sum(isinstance(outcome, Appended) for _, outcome in outcomes)
+                self._on_commit(Committed(written, time.perf_counter() - started))
         except sqlite3.Error as error:
             self._fail(group, unavailable(self._store.path, error))
         except BaseException as error:

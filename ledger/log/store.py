@@ -149,6 +149,15 @@ class Store:
         """Take the write lock; raise :class:`sqlite3.OperationalError` when another holder keeps it too long."""
         self._db.execute("BEGIN IMMEDIATE")
 
+    def begin_alone(self) -> None:
+        """Take the file for this connection alone, until it is closed, and begin to write.
+
+        Raises :class:`sqlite3.OperationalError` while anybody else has it open: in WAL mode every open connection holds
+        a shared lock on the file, and the exclusive mode wants all of it.
+        """
+        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._db.execute("BEGIN IMMEDIATE")
+
     def commit(self) -> None:
         self._db.execute("COMMIT")
 
@@ -190,6 +199,10 @@ class Store:
         rows = [(level, index, value) for (level, index), value in nodes if level % HEIGHT == 0]
         if rows:
             self._db.executemany("INSERT INTO nodes VALUES (?, ?, ?)", rows)
+
+    def cut_nodes(self, size: int) -> None:
+        """Delete the inner nodes that reach beyond the first ``size`` entries."""
+        self._db.execute("DELETE FROM nodes WHERE ((idx + 1) << level) > ?", (size,))
 
     def add_once(self, keys: Sequence[str], seq: int) -> None:
         self._db.executemany("INSERT INTO once VALUES (?, ?)", [(key, seq) for key in keys])
@@ -251,6 +264,10 @@ class Store:
         row = self._db.execute("SELECT seq, hash, entry FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
         return Head(*row) if row else EMPTY_HEAD
 
+    def rows(self) -> Iterator[tuple[int, bytes, bytes]]:
+        """All of (seq, entry, stored hash), by seq."""
+        yield from self._db.execute("SELECT seq, entry, hash FROM entries ORDER BY seq")
+
     def once_seq(self, key: str) -> int | None:
         """The entry that used ``key`` of a conditional append, if any."""
         row = self._db.execute("SELECT seq FROM once WHERE key = ?", (key,)).fetchone()
@@ -302,6 +319,10 @@ class Store:
         """Size and bytes of the newest checkpoint."""
         row = self._db.execute("SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1").fetchone()
         return (row[0], row[1]) if row else None
+
+    def checkpoints(self) -> Iterator[tuple[int, bytes]]:
+        """Sizes and bytes of all kept checkpoints, smallest first."""
+        yield from self._db.execute("SELECT size, note FROM checkpoints ORDER BY size")
 
     def checkpoint_of(self, size: int) -> bytes | None:
         """The kept checkpoint of just this size, if there is one."""

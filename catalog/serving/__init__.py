@@ -1,0 +1,1 @@
+"""One process or several that serve an instance: workers, signals, health, metrics, access log, verification."""

@@ -1,0 +1,51 @@
+"""Keys of conditional appends that an entry's own open fields give: each is used by one entry only (log.md L14).
+
+They are no part of the entries, so where a file's entries came back from a copy they are made again from here. The
+keys of signed requests are not among these: they hold a nonce, which no entry shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def anchor(size: int) -> str:
+    """Of ``checkpoint.anchored`` for the checkpoint of ``size`` entries."""
+    return f"anchor:{size}"
+
+
+def erased(seq: int, field: str) -> str:
+    """Of ``particulars.erased`` for one field of entry ``seq``."""
+    return f"erased:{seq}:{field}"
+
+
+def batch(name: str) -> str:
+    """Of ``batch.ingested``."""
+    return f"batch:{name}"
+
+
+#: The kinds whose key is the kind and one field that names what it is about.
+_NAMED_BY = {
+    "agency.key_added": "keyid",
+    "agency.key_revoked": "keyid",
+    "agency.token_revoked": "token",
+    "grant.given": "grant",
+    "grant.revoked": "grant",
+}
+
+
+def keys_of(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys that ``entry``, decoded and checked against its schema, used; () where it used none that it shows."""
+    kind = entry["kind"]
+    if kind in _NAMED_BY:
+        return (f"{kind}:{entry[_NAMED_BY[kind]]}",)
+    match kind:
+        case "checkpoint.anchored":
+            return (anchor(entry["size"]),)
+        case "particulars.erased":
+            return tuple(erased(entry["erases"], field) for field in entry["fields"])
+        case "batch.ingested":
+            return (batch(entry["batch"]),)
+        case _:
+            return ()
