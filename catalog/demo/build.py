@@ -169,14 +169,19 @@ def _load_tables(instance: Instance, ledger: Ledger, county: dict[str, Any]) -> 
 
 def _publish(instance: Instance, ledger: Ledger, register: Register, county: dict[str, Any]) -> None:
     with closing(sqlite3.connect(instance.database_path("directory"))) as directory:
-        classes = dict(directory.execute("SELECT code, sharing_class FROM resources WHERE code IS NOT NULL"))
+        rows = directory.execute(
+            "SELECT code, sharing_class, sharing_condition, statutory_basis FROM resources WHERE code IS NOT NULL"
+        )
+        shared = {code: (sharing_class, condition, basis) for code, sharing_class, condition, basis in rows}
     providers = {(item["database"], item["table"]): item for item in county["tables"]}
     authority = next(agency["id"] for agency in county["agencies"] if agency["role"] == "data_authority")
     for table in DIRECTORY_TABLES:
         grants.publish(register, ledger, f"directory/{table}", authority, "无条件共享")
     for (database, table), item in providers.items():
         if database != "directory":
-            grants.publish(register, ledger, f"{database}/{table}", item["provider"], classes[item["code"]])
+            sharing_class, condition, basis = shared[item["code"]]
+            provider, resource = item["provider"], f"{database}/{table}"
+            grants.publish(register, ledger, resource, provider, sharing_class, condition=condition, basis=basis)
 
 
 def _grant(grant: dict[str, Any]) -> Grant:
