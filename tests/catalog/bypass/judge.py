@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog.routes import Access, match
-from tests.catalog.bypass.asking import Request, Response
+from tests.catalog.bypass.asking import Header, Request, Response
 from tests.catalog.bypass.world import MAY_SEE, Asker, World, canary
 
 _RECORDED = {
@@ -19,8 +19,19 @@ _RECORDED = {
 }
 #: Outcomes with which data leaves, and an entry says so.
 GIVING = frozenset({"served", "audited"})
+#: Outcomes with which nothing leaves.
+SHUT = frozenset({"sign-in", "gone", "role", "wrong"})
 #: What stands in for the outcome where no entry was made.
-_DENIED = {400: "wrong", 401: "sign-in", 403: "role", 404: "gone", 405: "gone", 409: "wrong", 413: "wrong", 422: "wrong"}
+_DENIED = {
+    400: "wrong",
+    401: "sign-in",
+    403: "role",
+    404: "gone",
+    405: "gone",
+    409: "wrong",
+    413: "wrong",
+    422: "wrong",
+}
 _SIGN_IN = "/sign-in?next="
 
 
@@ -50,7 +61,9 @@ def judge(world: World, asker: Asker, request: Request, response: Response, befo
     outcome = _outcome(request, response, entries)
     everything = response.everything.lower()
     seen = frozenset(name for name in MAY_SEE if canary(name).encode() in everything)
-    faults = [f"it holds a stored secret: {secret[:12]!r}…" for secret in world.secrets if secret in response.everything]
+    faults = [
+        f"it holds a stored secret: {secret[:12]!r}…" for secret in world.secrets if secret in response.everything
+    ]
     allowed = {name for name in seen if asker.name in MAY_SEE[name]} if outcome in GIVING else set()
     faults += [f"{asker.name} must not see the planted value {name!r} ({outcome})" for name in sorted(seen - allowed)]
     if entries:
@@ -111,3 +124,13 @@ def _faults_of_unrecorded(asker: Asker, request: Request) -> list[str]:
     if asker.name == "anonymous" and found.route.access is not Access.PUBLIC:
         return ["an anonymous asker was answered at an address that is not public"]
     return []
+
+
+def tried(world: World, asker: Asker, method: str, target: bytes | str, *more: Header, body: bytes = b"") -> Verdict:
+    """What comes of a request; any fault in it fails the test."""
+    raw = target.encode() if isinstance(target, str) else target
+    request = Request(method, raw, more, body)
+    before = world.size
+    verdict = judge(world, asker, request, world.ask(asker, request), before)
+    assert not verdict.faults, (asker.name, request.shown, verdict)
+    return verdict
