@@ -11,7 +11,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from catalog.errors import RequestError
-from catalog.spool import Spool
+from catalog.spool import CHUNK_BYTES, Spool
 
 Scope = MutableMapping[str, Any]
 Event = MutableMapping[str, Any]
@@ -22,6 +22,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 MAX_BODY_BYTES = 2 * 1024 * 1024
 #: A sign-in or language form; more is an attempt to keep the server busy.
 MAX_FORM_BYTES = 16 * 1024
+#: A client that does not send the whole of its request's body within so long is given up.
+BODY_SECONDS = 20.0
 #: A client that takes no piece of an answer for so long is given up: its answer holds room that others need.
 STALL_SECONDS = 60.0
 
@@ -81,12 +83,22 @@ class Answer:
             self.set_header("content-length", str(self.size_bytes))
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         body = self.body if with_body else b""
-        if isinstance(body, Spool) and body.on_disk:
+        if isinstance(body, Spool) and not body.on_disk:
+            body = body.in_memory
+        if isinstance(body, Spool):
             async for chunk in body.chunks():
-                async with asyncio.timeout(STALL_SECONDS):
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await _give(send, chunk, more=True)
             body = b""
-        await send({"type": "http.response.body", "body": body.in_memory if isinstance(body, Spool) else body})
+        # What is handed over at once lies in memory until the client has taken it.
+        last = max(0, len(body) - 1) // CHUNK_BYTES * CHUNK_BYTES
+        for start in range(0, last, CHUNK_BYTES):
+            await _give(send, body[start : start + CHUNK_BYTES], more=True)
+        await _give(send, body[last:], more=False)
+
+
+async def _give(send: Send, chunk: bytes, *, more: bool) -> None:
+    async with asyncio.timeout(STALL_SECONDS):
+        await send({"type": "http.response.body", "body": chunk, "more_body": more})
 
 
 def header_fields(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -114,8 +126,20 @@ async def read_body(receive: Receive, limit: int) -> bytes:
     """The whole request body.
 
     Raises:
-        RequestError: over ``limit`` bytes (413), or the client went away (400).
+        RequestError: over ``limit`` bytes (413), too slow (408), or the client went away (400).
     """
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _read_all(receive, limit)
+    except TimeoutError as error:
+        raise RequestError(
+            408,
+            f"the body of the request did not arrive within {BODY_SECONDS:g} s; send it at once",
+            f"请求正文未在 {BODY_SECONDS:g} 秒内送达；请一次发完",
+        ) from error
+
+
+async def _read_all(receive: Receive, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:

@@ -3,26 +3,23 @@ Datasette's own pages need of us. Deciding who may call them is the gate's (:mod
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import sqlite3
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
 
 from datasette import Response
 from datasette.utils import error_body
 from datasette.utils.asgi import Request
 
-from catalog import i18n, titles
-from catalog.authentication import Credentials
-from catalog.cookies import session_cookie, set_cookie
-from catalog.errors import AuthenticationError, RequestError
+from catalog import i18n, purpose_page, titles
+from catalog.asking import SCOPE_KEY, Asked
+from catalog.cookies import set_cookie
+from catalog.errors import RequestError
+from catalog.forms import read_form, render, safe_next
 from catalog.i18n import gettext
 from catalog.identity import agencies as agency_register
-from catalog.identity import officers
-from catalog.identity.officers import SESSION_HOURS
 from catalog.listing import clock, say
 from catalog.overview import Overview, agency_names
 from catalog.routes import match
@@ -36,7 +33,6 @@ if TYPE_CHECKING:
     from datasette.app import Datasette
 
 PAGE_SIZE = 50
-MAX_FORM_FIELDS = 20
 
 
 # -- what every page needs --------------------------------------------------------------------------------------------
@@ -82,7 +78,10 @@ async def context(
         if view_name == "database":
             common["category"] = await overview.category(database)
         elif view_name in ("table", "row") and table is not None:
-            common["page"] = await overview.table(database, table, request.query_string)
+            asked: Asked | None = request.scope.get(SCOPE_KEY)
+            decision = asked.decision if asked is not None else None
+            common["page"] = await overview.table(database, table, request.query_string, decision)
+            common["stated"] = purpose_page.in_force(datasette, service, request, f"{database}/{table}")
     return common
 
 
@@ -108,46 +107,17 @@ def _short_title(database: str) -> str:
 async def home(datasette: Datasette, service: Service, request: Request) -> Response:
     """The six categories: what is published here, and what of it the signed-in agency may open."""
     about = await Overview(datasette, service, request.actor).home()
-    return await _page(datasette, request, "home.html", about)
+    return await render(datasette, request, "home.html", about)
 
 
-# -- signing in and out, language -------------------------------------------------------------------------------------
-
-
-async def sign_in(datasette: Datasette, service: Service, request: Request) -> Response:
-    """The sign-in form, and what it sends."""
-    if request.method != "POST":
-        return await _page(datasette, request, "sign_in.html", {"next": _safe_next(request.args.get("next"))})
-    form = await _form(request)
-    target = _safe_next(form.get("next"))
-    try:
-        # scrypt takes about 0.1 s of CPU by design: not on the event loop.
-        session = await asyncio.to_thread(
-            officers.sign_in, service.register, form.get("login", "").strip(), form.get("password", "")
-        )
-    except AuthenticationError as error:
-        about = {"next": target, "login": form.get("login", ""), "error": i18n.choose(error.zh, error.en)}
-        return await _page(datasette, request, "sign_in.html", about, status=401)
-    response = Response.redirect(datasette.urls.path(target))
-    set_cookie(response, service.address, session_cookie(service.address), session, SESSION_HOURS * 3600)
-    return response
-
-
-async def sign_out(datasette: Datasette, service: Service, request: Request) -> Response:
-    """End the session."""
-    credentials: Credentials = request.scope["liandong_credentials"]
-    if credentials.session:
-        officers.sign_out(service.register, credentials.session)
-    response = Response.redirect(datasette.urls.path("/sign-in"))
-    set_cookie(response, service.address, session_cookie(service.address), "", 0)
-    return response
+# -- language ---------------------------------------------------------------------------------------------------------
 
 
 async def set_language(datasette: Datasette, service: Service, request: Request) -> Response:
     """Remember the reader's language and go back to the page."""
-    form = await _form(request)
-    chosen = form.get("language", "")
-    response = Response.redirect(datasette.urls.path(_safe_next(form.get("next"))))
+    form = await read_form(request)
+    chosen = form.text("language")
+    response = Response.redirect(datasette.urls.path(safe_next(form.raw("next"))))
     if chosen in i18n.LANGUAGES:
         set_cookie(response, service.address, i18n.COOKIE, chosen, 365 * 86400)
     return response
@@ -251,7 +221,7 @@ async def _entries_page(
         "size": int(size),
         "root": root,
     }
-    return await _page(datasette, request, template, about)
+    return await render(datasette, request, template, about)
 
 
 #: The fields of an entry that name who acted, most telling first.
@@ -286,31 +256,6 @@ def _subject(datasette: Datasette, service: Service, entry: dict[str, Any], agen
 
 
 # -- errors -----------------------------------------------------------------------------------------------------------
-
-
-async def forbidden(datasette: Datasette, service: Service, request: Request) -> Response:
-    """403 with the clause that decided, in the words the page and the JSON share."""
-    credentials: Credentials | None = request.scope.get("liandong_credentials")  # none where Datasette's client asks
-    found = match(request.method, request.path)
-    decision = service.decision(credentials.actor, found.resource) if found and credentials else None
-    if found is None or decision is None:
-        return await problem(
-            datasette,
-            request,
-            RequestError(403, "nothing here is open to your agency", "此处没有向本单位开放的内容"),
-            {"code": "not_published"},
-        )
-    database, _, table = found.resource.partition("/")
-    return await problem(
-        datasette,
-        request,
-        RequestError(403, decision.reason_en, decision.reason_zh),
-        {"code": decision.code},
-        {
-            "section": database,
-            "asked": Overview(datasette, service, request.actor).published(database, table),
-        },
-    )
 
 
 async def failed(datasette: Datasette, service: Service, request: Request, exception: Exception) -> Response:
@@ -390,32 +335,6 @@ async def problem(
     found = match(request.method, request.path)
     said = i18n.choose(error.zh, error.en)
     if "text/html" in request.headers.get("accept", "") and (found is None or found.format == "html"):
-        return await _page(datasette, request, "error.html", {"status": status, "error": said, **(page or {})}, status)
+        return await render(datasette, request, "error.html", {"status": status, "error": said, **(page or {})}, status)
     body = {**error_body(said, status), "error_zh": error.zh, "error_en": error.en, **(more or {})}
     return Response.json(body, status=status)
-
-
-# -- small parts ------------------------------------------------------------------------------------------------------
-
-
-async def _page(
-    datasette: Datasette, request: Request, template: str, about: dict[str, Any], status: int = 200
-) -> Response:
-    html = await datasette.render_template(template, about, request=request)
-    return Response.html(html, status=status)
-
-
-async def _form(request: Request) -> dict[str, str]:
-    body = await request.post_body()
-    try:
-        fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=MAX_FORM_FIELDS)
-    except ValueError as error:
-        raise RequestError(400, "the form has too many fields", "表单字段过多") from error
-    return {name: values[0] for name, values in fields.items()}
-
-
-def _safe_next(target: str | None) -> str:
-    """A path on this site, or the home page: never another site (``//host``, ``/\\host``) or a scheme."""
-    if target and re.fullmatch(r"/(?![/\\])[!-~]*", target) and "\\" not in target:
-        return target
-    return "/"

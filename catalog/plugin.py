@@ -21,13 +21,28 @@ from datasette.renderer import json_renderer
 from datasette.utils import MultiParams, StartupError
 from datasette.utils.asgi import Request
 
-from catalog import csv_answer, i18n, listing, pages, tally
+from catalog import (
+    access_page,
+    account_pages,
+    agencies_pages,
+    agency_pages,
+    credential_pages,
+    csv_answer,
+    i18n,
+    listing,
+    pages,
+    purpose_page,
+    refusal,
+    tally,
+)
 from catalog.address import PublicAddress
 from catalog.authentication import Credentials
 from catalog.databases import CategoryDatabase, read_without_a_thread
 from catalog.errors import UsageError
 from catalog.http import App
+from catalog.query.service import QueryService
 from catalog.recorder import Gate
+from catalog.routes import pattern_of
 from catalog.rule_table import SOURCE, RuleTable
 from catalog.service import Service
 from catalog.serving.metrics import Metrics
@@ -47,9 +62,13 @@ class _Guarded:
     rules: RuleTable
     watch: Watch
     health: Health
+    queries: QueryService
 
 
 _guarded: WeakKeyDictionary[Datasette, _Guarded] = WeakKeyDictionary()
+
+#: Views of the register's pages, by the name of their route (:mod:`catalog.routes`).
+_VIEWS = {**account_pages.VIEWS, **agencies_pages.VIEWS, **agency_pages.VIEWS, **credential_pages.VIEWS}
 
 _INSTANCE_ACTIONS = frozenset({"view-instance"})
 _DATABASE_ACTIONS = frozenset({"view-database"})
@@ -90,7 +109,10 @@ def build(service: Service, watch: Watch | None = None, metrics: Metrics | None 
     _count_rows(datasette)
     rules, health = RuleTable(datasette, service), Health(service, metrics)
     datasette.absolute_url = partial(_absolute_url, service.address)
-    _guarded[datasette] = _Guarded(service, rules, watch or Nobody(), health)
+    limit_seconds = datasette.setting("sql_time_limit_ms") / 1000
+    queries = QueryService(service, limit_seconds, datasette.plugin_config("liandong") or {})
+    service.closing(queries.close)
+    _guarded[datasette] = _Guarded(service, rules, watch or Nobody(), health, queries)
     return datasette
 
 
@@ -166,7 +188,7 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
     guarded = _guarded.get(datasette)
 
     def wrap(app: App) -> App:
-        return app if guarded is None else Gate(app, datasette, guarded.service, guarded.watch)
+        return app if guarded is None else Gate(app, datasette, guarded.service, guarded.watch, guarded.queries)
 
     return wrap
 
@@ -219,9 +241,10 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
 
     return [
         (r"^/$", bind(pages.home)),
-        (r"^/sign-in$", bind(pages.sign_in)),
-        (r"^/sign-out$", bind(pages.sign_out)),
         (r"^/language$", bind(pages.set_language)),
+        (r"^/access$", bind(access_page.access)),
+        (r"^/request$", bind(access_page.request_draft)),
+        (r"^/purpose$", bind(purpose_page.purpose)),
         (r"^/queries$", bind(pages.my_queries)),
         (r"^/ledger$", bind(pages.whole_ledger)),
         (r"^/healthz$", bind(health.healthz)),
@@ -233,6 +256,7 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         (r"^/log/tile/(?P<tile>entries/.+)$", bind(pages.entry_bundle)),
         (r"^/log/receipt/(?P<seq>[0-9]+)$", bind(pages.receipt)),
         (r"^/(?P<database>[^/.]+)/(?P<table>[^/.]+)\.csv$", whole_csv),
+        *((rf"^{pattern_of(name)}$", bind(view)) for name, view in _VIEWS.items()),
     ]
 
 
@@ -243,7 +267,7 @@ def forbidden(datasette: Datasette, request: Request, message: str) -> Callable[
         return None
 
     async def answer() -> Response:
-        return await pages.forbidden(datasette, service, request)
+        return await refusal.forbidden(datasette, service, request)
 
     return answer
 

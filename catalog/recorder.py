@@ -7,16 +7,18 @@ no data leaves. What is not in :data:`catalog.routes.ROUTES` does not exist.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from datasette.utils import error_body
+from datasette.utils.asgi import Request
 
-from catalog import i18n, idempotency, tally
+from catalog import admission, i18n, idempotency, tally
 from catalog.arguments import refuse_arguments
+from catalog.asking import SCOPE_KEY, Asked, purpose_of
 from catalog.authentication import Credentials, authenticate
 from catalog.errors import AuthenticationError, RequestError
 from catalog.http import (
@@ -35,7 +37,13 @@ from catalog.http import (
 )
 from catalog.identity import nonces
 from catalog.identity.nonces import replayed
-from catalog.routes import METHODS, Access, Match, match
+from catalog.outcomes import FAILED, REFUSED, SERVED, kind_of, once_a_day, repeated
+from catalog.purpose import PurposeError
+from catalog.query.errors import DeniedError, MethodError, QueryError
+from catalog.query.quotas import QuotaError
+from catalog.query.service import QueryService
+from catalog.refusal import refused
+from catalog.routes import API_BATCH, API_QUERY, METHODS, Access, Match, match, methods_of
 from catalog.service import Service
 from catalog.serving import tracing
 from catalog.serving.watch import Seen, Watch
@@ -43,6 +51,7 @@ from catalog.signatures import MAX_AGE, MAX_SKEW, is_signed
 from catalog.spool import Room, Spool
 from catalog.tally import Tally
 from ledger import Appended, BilingualError, ConflictError, LedgerUnavailableError
+from ledger.items import SealedItems
 
 #: No inline script or style, nothing from elsewhere: these networks are closed, and data must not leak by a URL.
 CONTENT_SECURITY_POLICY = (
@@ -58,13 +67,17 @@ _SECURITY_HEADERS = {
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
 }
-#: Whose offices see the figures of the service.
-_OPERATING_ROLES = frozenset({"supervisor", "operator"})
 #: Fields that ask for a part of an answer, or for it only if it changed (RFC 9110 §13, §14). What gives data never sees
 #: them: "not modified" would be an answer about the data, and a part is not what the entry's digest is of.
 _CONDITIONAL = frozenset(
     {b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since", b"if-range", b"range"}
 )
+#: Routes whose table Datasette answers for: decided here, for the purpose that was stated, before it is asked.
+_DECIDED_HERE = frozenset({"table", "row"})
+#: Routes that the query service answers without Datasette.
+_DIRECT = frozenset({API_QUERY, API_BATCH})
+#: Routes that give rows: they count against the agency's quota. Pages about the catalogue and the desk do not.
+_COUNTED = _DIRECT | {"table", "row", "query"}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -74,10 +87,12 @@ class Gate:
     Args:
         app: Datasette's own application.
         watch: told of each request, for metrics and the access log.
+        queries: answers the routes of ``POST /api/query``, and counts what each agency asks.
     """
 
-    def __init__(self, app: App, datasette: Datasette, service: Service, watch: Watch) -> None:
+    def __init__(self, app: App, datasette: Datasette, service: Service, watch: Watch, queries: QueryService) -> None:
         self._app = app
+        self._queries = queries
         self._datasette = datasette
         self._service = service
         self._address = service.address
@@ -88,7 +103,7 @@ class Gate:
         if scope["type"] == "lifespan" or self._datasette.in_client():
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
-            with closing(self._room.open()) as spool:
+            with contextlib.closing(self._room.open()) as spool:
                 await self._serve(scope, receive, send, spool)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})  # nothing here speaks it, and no route decides on it
@@ -122,51 +137,97 @@ class Gate:
 
     async def _answer(self, request: _Request, receive: Receive) -> Answer:
         found = request.match
-        form = found is not None and found.route.access in (Access.PUBLIC, Access.SIGNED_IN)
-        body = await read_body(receive, MAX_FORM_BYTES if form else MAX_BODY_BYTES)
+        body = await read_body(receive, _body_limit(found))
         public = found is not None and found.route.access is Access.PUBLIC
         credentials = None
         try:
             credentials = authenticate(self._service, request.method, request.whole_target, request.fields, body)
-        except AuthenticationError:
+        except AuthenticationError as error:
             self._watch.refused_credentials(_kind_of(request.fields))
+            await admission.note_failure(self._service, error, _kind_of(request.fields), request.asked)
             if not public:
                 raise
         inner = replay_body(body, receive)
         scope = request.inner_scope(credentials)
         if found is not None and public:
             return await collect(self._app, scope, inner, request.spool)
-        if credentials is None:
-            return self._ask_to_sign_in(request)
+        if credentials is None or admission.must_change_first(credentials.actor, found):
+            return self._ask_first(request, credentials)
         if found is None:
-            raise RequestError(
-                404,
-                "there is nothing at this address; start from the home page",
-                "此地址没有内容；请从首页进入",
-            )
+            raise _nowhere(request)
+        admission.check(credentials.actor, found.route)
         if found.route.access in (Access.SIGNED_IN, Access.OPERATION):
-            _check_role(found, credentials)
             await self._use_nonce(credentials)
             return await collect(self._app, scope, inner, request.spool)
-        _check_role(found, credentials)
         if credentials.nonce and self._service.ledger.used(credentials.once_key) is not None:
             raise replayed()
-        refuse_arguments(request.query)
-        claim = None
-        if request.method == "POST":
-            key = request.fields.get(idempotency.HEADER)
-            claim = idempotency.claim(self._service, credentials.actor.agency, key, request.asked, body)
-            if claim is not None and (first := claim.first()) is not None:
-                return await self._repeat(credentials, first)
         counted = tally.begin()
-        answer = await collect(self._app, _unconditional(scope), inner, request.spool)
+        asked = scope[SCOPE_KEY] = Asked(found.resource)
+        claim = None
+        try:
+            refuse_arguments(request.query)
+            if request.method == "POST":
+                key = request.fields.get(idempotency.HEADER)
+                claim = idempotency.claim(self._service, credentials.actor.agency, key, request.asked, body)
+                if claim is not None and (first := claim.first()) is not None:
+                    return await self._repeat(credentials, first)
+            if found.route.name in _COUNTED:
+                self._queries.quotas.admit(credentials.actor)
+            answer = await self._ask(request, found, credentials, asked, body, scope, inner)
+        except RequestError as error:
+            if not _for_the_ledger(error, found):
+                raise
+            asked.reason = asked.reason or _reason(error)
+            answer = await self._error(request, error)
         if answer.status in _REDIRECTS and (there := answer.header(b"location")):
             # It carries no data, and the address that it leads to is recorded.
             return Answer(answer.status, [(b"location", there.encode("latin-1")), (b"cache-control", b"no-store")])
         answer.drop_headers("link")  # Datasette's names the next page by the last row's values
         if request.method == "HEAD":
             answer.body, counted.rows = b"", 0  # what leaves is what is hashed and counted
-        return await self._record(request, found, credentials, answer, counted, claim)
+        return await self._record(request, found, credentials, answer, counted, claim, asked)
+
+    async def _ask(
+        self,
+        request: _Request,
+        found: Match,
+        credentials: Credentials,
+        asked: Asked,
+        body: bytes,
+        scope: Scope,
+        inner: Receive,
+    ) -> Answer:
+        """The answer of whoever makes it; of a table only when it is open for the purpose that was stated."""
+        if found.route.name in _DIRECT:
+            try:
+                return await self._queries.answer(found, credentials, asked, request.fields, body)
+            except DeniedError:
+                return await self._refused(request, credentials, asked, scope, inner)
+        if found.route.name not in _DECIDED_HERE:
+            return await collect(self._app, _unconditional(scope), inner, request.spool)
+        if found.route.name == "table":
+            self._queries.check_address(found.resource, request.query)
+        asked.purpose = purpose_of(self._service, credentials, request.fields, asked.resource)
+        decision = asked.decide(self._service, credentials)
+        if decision.allowed and decision.opens_table:
+            return await collect(self._app, _unconditional(scope), inner, request.spool)
+        if decision.code == "purpose_needed" and credentials.session and request.navigates:
+            there = urlencode({"resource": asked.resource, "next": request.target})
+            location = self._datasette.urls.path(f"/purpose?{there}")
+            return Answer(303, [(b"location", location.encode()), (b"cache-control", b"no-store")])
+        return await self._refused(request, credentials, asked, scope, inner)
+
+    async def _refused(
+        self, request: _Request, credentials: Credentials, asked: Asked, scope: Scope, inner: Receive
+    ) -> Answer:
+        """403 with the clause that decided."""
+        asking = Request({**scope, "actor": credentials.actor.to_datasette()}, inner)
+        response = await refused(self._datasette, self._service, asking, asked)
+
+        async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
+            await response.asgi_send(send)
+
+        return await collect(answer, scope, inner, request.spool)
 
     async def _use_nonce(self, credentials: Credentials) -> None:
         """Use up the nonce of a signed request that leaves no entry; raises :class:`AuthenticationError` if it was."""
@@ -189,6 +250,7 @@ class Gate:
         answer: Answer,
         counted: Tally,
         claim: idempotency.Claim | None,
+        asked: Asked,
     ) -> Answer:
         """Append the entry of an answer; return the answer with the entry named in its headers.
 
@@ -196,10 +258,12 @@ class Gate:
             RequestError: 503, the ledger cannot be written; 409, the idempotency key was used for another call.
             AuthenticationError: the nonce was used by another request in the meantime.
         """
-        kind, fields = self._entry(found, credentials, answer, counted)
+        kind, fields = self._entry(found, credentials, answer, counted, asked)
         particulars = credentials.particulars()
-        particulars["query"] = request.asked
-        if kind in ("query.served", "audit.read"):
+        particulars["query"] = f"{request.asked}\n{asked.text}" if asked.text else request.asked
+        if asked.purpose is not None:
+            particulars |= asked.purpose.particulars()
+        if kind in (SERVED, "audit.read"):
             particulars["answer_sha256"] = await answer.sha256()
         # From the request's arrival here to the whole answer, hashed: what the agency waited for but the commit itself.
         fields["elapsed_us"] = (time.perf_counter_ns() - request.started_ns) // 1000
@@ -207,12 +271,18 @@ class Gate:
         if claim is not None and answer.status < 400:
             once += claim.once
         try:
-            done = await self._append(request, kind, fields, particulars, once)
+            if kind == REFUSED:
+                done = await self._append_refusal(request, fields, particulars, once)
+            else:
+                done = await self._append(request, kind, fields, particulars, once, asked.items)
         except ConflictError as error:
             if claim is not None and (first := claim.first()) is not None:
                 return await self._repeat(credentials, first)
             self._watch.refused_credentials("signature")
             raise replayed() from error
+        self._queries.quotas.add_rows(credentials.actor, counted.rows or 0)
+        if found.route.name in _DIRECT:
+            self._queries.finish(answer, asked, done.seq, self._receipt_path(done.seq))
         answer.set_headers(
             {
                 "ledger-entry": str(done.seq),
@@ -223,14 +293,22 @@ class Gate:
         return answer
 
     async def _append(
-        self, request: _Request, kind: str, fields: dict[str, Any], particulars: dict[str, Any], once: tuple[str, ...]
+        self,
+        request: _Request,
+        kind: str,
+        fields: dict[str, Any],
+        particulars: dict[str, Any],
+        once: tuple[str, ...],
+        items: SealedItems | None = None,
     ) -> Appended:
         """Make an answer's entry durable. Raises what :meth:`_record` does, and :class:`ConflictError`."""
         self._watch.appending(1)
         queued = time.perf_counter()
         try:
             with tracing.appending(fields["route"]) as span:
-                done = await self._service.ledger.append_async(kind, fields, particulars=particulars, once=once)
+                done = await self._service.ledger.append_async(
+                    kind, fields, particulars=particulars, batch=items, once=once
+                )
                 span.set_attribute("liandong.entry", done.seq)
         except ConflictError:
             raise
@@ -248,13 +326,27 @@ class Gate:
         request.entry = done.seq
         return done
 
+    async def _append_refusal(
+        self, request: _Request, fields: dict[str, Any], particulars: dict[str, Any], once: tuple[str, ...]
+    ) -> Appended:
+        """The day's first refusal of a resource to a requester; further attempts of that day fail with its number."""
+        ledger = self._service.ledger
+        key = once_a_day(fields["requester"], fields["resource"], self._service.register.today())
+        if ledger.used(key) is None:
+            with contextlib.suppress(ConflictError):  # refused in another process at the same moment, or replayed
+                return await self._append(request, REFUSED, fields, particulars, (*once, key))
+        first = ledger.used(key)
+        if first is None:
+            raise ConflictError("the nonce was used before", "随机数已被使用")
+        return await self._append(request, FAILED, repeated(fields, first), particulars, once)
+
     def _entry(
-        self, found: Match, credentials: Credentials, answer: Answer, counted: Tally
+        self, found: Match, credentials: Credentials, answer: Answer, counted: Tally, asked: Asked
     ) -> tuple[str, dict[str, Any]]:
         fields: dict[str, Any] = {
             "requester": credentials.actor.agency,
             "auth": credentials.actor.auth,
-            "resource": found.resource,
+            "resource": asked.resource,
             "route": found.route.name,
             "status": answer.status,
         }
@@ -262,20 +354,30 @@ class Gate:
             fields["keyid"] = credentials.actor.keyid
         if found.route.access is Access.AUDIT:
             return "audit.read", {**fields, "size_bytes": answer.size_bytes}
-        decision = self._service.decision(credentials.actor, found.resource) if answer.status == 403 else None
-        if answer.status == 403 and (decision is None or not decision.allowed):
-            return "query.referred", {**fields, "clause": decision.code if decision else "not_published"}
-        if answer.status >= 400:
-            return "query.failed", fields
-        fields |= {"format": found.format, "size_bytes": answer.size_bytes}
-        if counted.rows is not None:
-            fields["rows"] = counted.rows
-        return "query.served", fields
+        if asked.purpose is not None:
+            fields["purpose"] = asked.purpose.code
+        kind, more = kind_of(asked, answer.status)
+        fields |= more
+        if kind == SERVED:
+            fields |= {"format": asked.format or found.format, "size_bytes": answer.size_bytes}
+            if counted.rows is not None:
+                fields["rows"] = counted.rows
+            if len(asked.resources) > 1:
+                fields["resources"] = list(asked.resources)
+        return kind, fields
 
-    def _ask_to_sign_in(self, request: _Request) -> Answer:
+    def _ask_first(self, request: _Request, credentials: Credentials | None) -> Answer:
+        """What must be done before anything opens: sign in, or choose a password of one's own."""
         if request.wants_html and request.method in ("GET", "HEAD"):
-            there = self._datasette.urls.path("/sign-in") + "?next=" + quote(request.target, safe="/")
+            page = "/sign-in" if credentials is None else "/account/password"
+            there = self._datasette.urls.path(page) + "?next=" + quote(request.target, safe="/")
             return Answer(302, [(b"location", there.encode()), (b"cache-control", b"no-store")])
+        if credentials is not None:
+            raise RequestError(
+                403,
+                "choose a password of your own first: sign in in the browser, the page for it opens",
+                "请先在浏览器中登录并设置自己的密码，之后方可使用",
+            )
         raise AuthenticationError(
             "sign in first: send a bearer token or an RFC 9421 signature, or sign in in the browser",
             "请先登录：接口请携带令牌或 RFC 9421 签名，浏览器请登录",
@@ -304,6 +406,7 @@ class Gate:
             answer.set_header("www-authenticate", "Bearer")
         if error.status == 503:
             answer.set_header("retry-after", "5")
+        answer.set_headers(error.headers)
         return answer
 
 
@@ -332,6 +435,11 @@ class _Request:
         self._scope = scope
 
     @property
+    def navigates(self) -> bool:
+        """A browser that follows a link or an address, to a page or to a file of it."""
+        return "text/html" in self.fields.get("accept", "") and self.method == "GET"
+
+    @property
     def wants_html(self) -> bool:
         """A browser that navigates, not a program: programs get errors as JSON."""
         if self.match is not None and self.match.format != "html":
@@ -347,6 +455,7 @@ class _Request:
             **self._scope,
             "headers": [(name, value) for name, value in self._scope["headers"] if name.lower() not in hidden],
             "liandong_credentials": credentials,
+            "liandong_cookies": self.cookies,
         }
 
     def seen(self, answer: Answer) -> Seen:
@@ -365,21 +474,36 @@ class _Request:
         )
 
 
-def _check_role(found: Match, credentials: Credentials) -> None:
-    """Raise :class:`RequestError` 403 where the route is for other offices."""
-    role = credentials.actor.role
-    if found.route.access is Access.OPERATION and role not in _OPERATING_ROLES:
-        raise RequestError(
-            403,
-            "figures of the service are for the supervising offices and the operator",
-            "服务运行指标仅供监督机构和运维人员查看",
-        )
-    if found.route.access is Access.AUDIT and role != "supervisor":
-        raise RequestError(
-            403,
-            "only the supervising offices read the whole ledger; your own entries are under “Our queries”",
-            "只有监督机构可以查阅全部台账；本单位的记录见“本单位的查询”",
-        )
+def _for_the_ledger(error: RequestError, found: Match) -> bool:
+    """Whether an error while something was asked is an entry of its own."""
+    if isinstance(error, AuthenticationError) or found.route.access is not Access.RECORDED:
+        return False
+    if isinstance(error, QuotaError):
+        return error.first
+    return error.status < 500 or isinstance(error, QueryError)
+
+
+def _reason(error: RequestError) -> str:
+    if isinstance(error, QueryError):
+        return error.code
+    return "purpose" if isinstance(error, PurposeError) else "request"
+
+
+def _body_limit(found: Match | None) -> int:
+    if found is not None and found.route.body_bytes:
+        return found.route.body_bytes
+    form = found is not None and found.route.access in (Access.PUBLIC, Access.SIGNED_IN)
+    return MAX_FORM_BYTES if form else MAX_BODY_BYTES
+
+
+def _nowhere(request: _Request) -> RequestError:
+    """404, or below ``/api/`` 405 where the address takes another method."""
+    methods = methods_of(request.path)
+    if methods:
+        return MethodError(methods)
+    return RequestError(
+        404, "there is nothing at this address; start from the home page", "此地址没有内容；请从首页进入"
+    )
 
 
 def _kind_of(fields: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ledger import cli_publish, cli_published, cli_verify
+from ledger import cli_publish, cli_published, cli_verify, cli_witnessing
 from ledger.book import Receipt, receipt_of
 from ledger.cli_common import bilingual_errors, instance_option, parse_vkey, read_input, reading, write_output
 from ledger.cli_keys import erase, rotate_key
@@ -30,6 +30,10 @@ for command in (
     cli_publish.check_proof,
     erase,
     rotate_key,
+    cli_witnessing.witness_export,
+    cli_witnessing.witness_import,
+    cli_witnessing.witness_push,
+    cli_witnessing.bounds,
 ):
     ledger.add_command(command)
 
@@ -158,7 +162,26 @@ def check_receipt(file: Path, vkey: str) -> None:
         error.en = f"the receipt does not hold: {error.en}. Keep it and tell the supervising office"
         error.zh = f"回执不成立：{error.zh}。请保存该回执并报告监督机构"
         raise
-    click.echo(f"完好 OK：{entry['log']} 第 {entry['seq']} 条 entry {entry['seq']}，{entry['kind']}，{entry['t']}")
+    shown = f"，批量查询第 {_numbers(receipt)} 项 items {_numbers(receipt)}" if receipt.items else ""
+    click.echo(
+        f"完好 OK：{entry['log']} 第 {entry['seq']} 条 entry {entry['seq']}，{entry['kind']}，{entry['t']}{shown}"
+    )
+
+
+def _numbers(receipt: Receipt) -> str:
+    numbers = [str(item.index) for item in receipt.items]
+    return ", ".join(numbers if len(numbers) <= 10 else [*numbers[:9], "…", numbers[-1]])
+
+
+@ledger.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--item", "indexes", multiple=True, type=click.IntRange(min=0), help="Keep this item. 保留的查询项。")
+@click.option("--opening", "openings", multiple=True, help="Keep this opening. 保留的开启值。")
+@bilingual_errors
+def disclose(file: Path, indexes: tuple[int, ...], openings: tuple[str, ...]) -> None:
+    """只留指定开启值的回执。 Print a receipt with these openings and items alone, to show to a third party."""
+    shown = read_receipt(file).only(openings, indexes)
+    click.echo(json.dumps(shown.to_json(), ensure_ascii=False, indent=1))
 
 
 def read_receipt(file: Path) -> Receipt:

@@ -19,10 +19,12 @@ import httpx2
 import pytest
 from hypothesis import HealthCheck, settings
 
+from catalog import purpose_header, stated
 from catalog.demo import build as demo_build
-from catalog.identity import tokens
+from catalog.identity import officers, tokens
 from catalog.identity.register import Register
 from catalog.plugin import build
+from catalog.purpose import Purpose
 from catalog.service import Service
 from catalog.serving.watch import Watch
 from ledger import Instance
@@ -30,6 +32,9 @@ from ledger import Instance
 # Generous and without deadlines: tests say what is true, never how fast (speed is in bench/).
 settings.register_profile("liandong", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("liandong")
+
+#: What the demonstration's system asks for, unless a test says otherwise.
+PURPOSE = 'case; reference="SF-2026-17"'
 
 IN_PROCESS_URL = "http://catalog.test"
 
@@ -116,18 +121,35 @@ class InProcess:
     token: str
     passwords: dict[str, str]
 
-    def bearer(self) -> dict[str, str]:
-        return {"authorization": f"Bearer {self.token}"}
+    def bearer(self, purpose: str = PURPOSE) -> dict[str, str]:
+        """The header fields of the demonstration's system, its purpose included unless that is empty."""
+        stated = {purpose_header.NAME: purpose} if purpose else {}
+        return {"authorization": f"Bearer {self.token}", **stated}
 
     def entries(self) -> list[dict[str, Any]]:
         """All entries, oldest first."""
         return self.service.ledger.newest(10_000)[::-1]
 
-    async def sign_in(self, login: str) -> dict[str, str]:
-        """A session cookie's header for an officer."""
+    async def sign_in(self, login: str, *, states: bool = True) -> dict[str, str]:
+        """A session cookie's header for an officer.
+
+        Args:
+            states: the officer has just stated, for each table that a purpose opens, one that does.
+        """
         response = await self.client.post("/sign-in", data={"login": login, "password": self.passwords[login]})
         assert response.status_code == 302, response.text
-        return {"cookie": response.headers["set-cookie"].partition(";")[0], "accept": "text/html"}
+        cookie = response.headers["set-cookie"].partition(";")[0]
+        if states:
+            self._state(cookie.partition("=")[2])
+        return {"cookie": cookie, "accept": "text/html"}
+
+    def _state(self, session: str) -> None:
+        actor = officers.actor_of_session(self.service.register, session)
+        assert actor is not None
+        for resource, _ in self.service.decisions(actor.agency, actor.role):
+            place = f"{resource['database']}/{resource['table_name']}"
+            for code in (self.service.purposes_granted(actor, place) or [])[:1]:
+                stated.remember(self.service.register, session, place, Purpose(code, "示执案〔2026〕17号"))
 
 
 @contextlib.asynccontextmanager

@@ -75,7 +75,7 @@ async def test_errors_are_in_the_readers_language(app: InProcess) -> None:
 
 
 async def test_an_answer_names_its_entry_and_the_entry_says_what_was_asked(app: InProcess) -> None:
-    response = await app.client.get(TABLE, headers=app.bearer())
+    response = await app.client.get(TABLE, headers=app.bearer(purpose=""))
     assert response.status_code == 200
     entry = app.entries()[int(response.headers["ledger-entry"])]
     assert entry["kind"] == "query.served"
