@@ -92,9 +92,7 @@ class Gate:
         queries: answers the routes of ``POST /api/query``, and counts what each agency asks.
     """
 
-    def __init__(
-        self, app: App, datasette: Datasette, service: Service, watch: Watch, queries: QueryService
-    ) -> None:
+    def __init__(self, app: App, datasette: Datasette, service: Service, watch: Watch, queries: QueryService) -> None:
         self._app = app
         self._queries = queries
         self._datasette = datasette

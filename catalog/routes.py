@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -111,6 +112,7 @@ ROUTES = (
 METHODS = frozenset().union(*(route.methods for route in ROUTES))
 
 
+@lru_cache(maxsize=1_024)
 def match(method: str, path: str) -> Match | None:
     """The route of a request, or None where the service has no such address.
 

@@ -159,7 +159,9 @@ def check_receipt(file: Path, vkey: str) -> None:
         error.zh = f"回执不成立：{error.zh}。请保存该回执并报告监督机构"
         raise
     shown = f"，批量查询第 {_numbers(receipt)} 项 items {_numbers(receipt)}" if receipt.items else ""
-    click.echo(f"完好 OK：{entry['log']} 第 {entry['seq']} 条 entry {entry['seq']}，{entry['kind']}，{entry['t']}{shown}")
+    click.echo(
+        f"完好 OK：{entry['log']} 第 {entry['seq']} 条 entry {entry['seq']}，{entry['kind']}，{entry['t']}{shown}"
+    )
 
 
 def _numbers(receipt: Receipt) -> str:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.errors import EntryError, ProofError, TamperError
-from ledger.log.canonical import Value
 from ledger.log.commitment import KEY_BYTES, SALT_BYTES, Opening, Sealed, commit, seal_under
 from ledger.log.merkle import (
     Frontier,

@@ -46,9 +46,7 @@ class Batches:
         self._readers = readers
         self._ledger = ledger
 
-    async def answer(
-        self, asked: Asked, credentials: Credentials, fields: Mapping[str, str], body: bytes
-    ) -> Answer:
+    async def answer(self, asked: Asked, credentials: Credentials, fields: Mapping[str, str], body: bytes) -> Answer:
         """Answer a request by JSON: all of its look-ups, or none.
 
         Raises:

@@ -37,9 +37,7 @@ class Queries:
         self._readers = readers
         self._cursors = cursors
 
-    async def answer(
-        self, asked: Asked, credentials: Credentials, fields: Mapping[str, str], body: bytes
-    ) -> Answer:
+    async def answer(self, asked: Asked, credentials: Credentials, fields: Mapping[str, str], body: bytes) -> Answer:
         """Answer a request by JSON. Raises :class:`RequestError`."""
         query = model.parse(load(body))
         asked.receipt = query.receipt
