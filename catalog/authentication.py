@@ -11,10 +11,12 @@ from catalog import signatures
 from catalog.cookies import session_cookie
 from catalog.errors import AuthenticationError
 from catalog.http import cookies
-from catalog.identity import keys, officers, tokens
+from catalog.identity import keys, sessions, tokens
 from catalog.identity.actor import Actor
+from catalog.identity.failures import Known
 from catalog.identity.key_statement import PublicKey
 from catalog.service import Service
+from catalog.signatures import SignatureError
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def authenticate(
         return Credentials(tokens.actor_of(service.register, token.strip()), body_sha256=body_sha256)
     session = cookies(fields.get("cookie", "")).get(session_cookie(service.address), "")
     if session:
-        actor = officers.actor_of_session(service.register, session)
+        actor = sessions.actor_of_session(service.register, session)
         if actor is not None:
             return Credentials(actor, session=session)
     return None
@@ -98,7 +100,12 @@ def _by_signature(service: Service, method: str, target: str, fields: Mapping[st
 
     # The public address comes from the instance's settings: a forwarded header could be anybody's.
     url = service.address.url(target)
-    verified = signatures.verify(signatures.Message(method, url, dict(fields)), body, find_key, service.now())
+    try:
+        verified = signatures.verify(signatures.Message(method, url, dict(fields)), body, find_key, service.now())
+    except SignatureError as error:
+        if error.known is None and actors:  # the key is known and in force, and the signature does not hold
+            error.known = Known(actors[-1].agency, "signature", f"signature.{error.check}", keyid=actors[-1].keyid)
+        raise
     return Credentials(
         actors[-1],
         nonce=verified.nonce,

@@ -13,14 +13,23 @@ from catalog.address import PublicAddress
 if TYPE_CHECKING:
     from datasette import Response
 
-_SESSION = "liandong_session"
+_SESSION, _BROWSER = "liandong_session", "liandong_browser"
 
 
 def session_cookie(address: PublicAddress) -> str:
     """The name of the session's cookie."""
+    return _named(address, _SESSION)
+
+
+def browser_cookie(address: PublicAddress) -> str:
+    """The name of the cookie by which a browser is known in which somebody signed in before."""
+    return _named(address, _BROWSER)
+
+
+def _named(address: PublicAddress, name: str) -> str:
     if not address.secure:
-        return _SESSION
-    return f"__Secure-{_SESSION}" if address.prefix else f"__Host-{_SESSION}"
+        return name
+    return f"__Secure-{name}" if address.prefix else f"__Host-{name}"
 
 
 def set_cookie(response: Response, address: PublicAddress, name: str, value: str, max_age_seconds: int) -> None:

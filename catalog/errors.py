@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ledger import BilingualError
+
+if TYPE_CHECKING:
+    from catalog.identity.failures import Known
 
 
 class CatalogError(BilingualError):
@@ -36,7 +39,11 @@ class RequestError(CatalogError):
 
 
 class AuthenticationError(RequestError):
-    """Wrong, expired or replayed credentials: 401."""
+    """Wrong, expired or replayed credentials: 401.
 
-    def __init__(self, en: str, zh: str) -> None:
+    ``known``: what is registered and failed, to be an entry; None where nobody has such a credential.
+    """
+
+    def __init__(self, en: str, zh: str, known: Known | None = None) -> None:
         super().__init__(401, en, zh)
+        self.known = known

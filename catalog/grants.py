@@ -63,6 +63,7 @@ def publish(
     condition_types: Collection[str] | None = None,
     condition_purposes: Collection[str] | None = None,
     basis: str | None = None,
+    officer: str | None = None,
 ) -> Appended:
     """Publish a table ``database/table`` as a resource of ``provider``.
 
@@ -89,7 +90,7 @@ def publish(
         "condition_purposes": list(condition_purposes) if condition_purposes is not None else None,
         "basis": basis,
     }
-    return record(register, ledger, "resource.published", fields)
+    return record(register, ledger, "resource.published", fields, particulars={"officer": officer})
 
 
 def resources(register: Register) -> list[dict[str, Any]]:

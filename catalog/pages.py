@@ -3,7 +3,6 @@ Datasette's own pages need of us. Deciding who may call them is the gate's (:mod
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import sqlite3
@@ -14,23 +13,18 @@ from datasette import Response
 from datasette.utils import error_body
 from datasette.utils.asgi import Request
 
-from catalog import i18n, purpose_page, stated, titles
+from catalog import i18n, purpose_page, titles
 from catalog.asking import SCOPE_KEY, Asked
-from catalog.authentication import Credentials
-from catalog.cookies import session_cookie, set_cookie
-from catalog.errors import AuthenticationError, RequestError
+from catalog.cookies import set_cookie
+from catalog.errors import RequestError
+from catalog.forms import read_form, render, safe_next
 from catalog.i18n import gettext
 from catalog.identity import agencies as agency_register
-from catalog.identity import officers
-from catalog.identity.officers import SESSION_HOURS
 from catalog.listing import clock, say
 from catalog.overview import Overview, agency_names
 from catalog.routes import match
 from catalog.service import Service
 from catalog.titles import Titles
-from catalog.web import form as _form
-from catalog.web import page as _page
-from catalog.web import safe_next as _safe_next
 from ledger import CATEGORIES, BilingualError, LedgerError, LedgerUnavailableError
 from ledger.entries import KINDS
 from ledger.log.tiles import WIDTH, Tile
@@ -113,47 +107,17 @@ def _short_title(database: str) -> str:
 async def home(datasette: Datasette, service: Service, request: Request) -> Response:
     """The six categories: what is published here, and what of it the signed-in agency may open."""
     about = await Overview(datasette, service, request.actor).home()
-    return await _page(datasette, request, "home.html", about)
+    return await render(datasette, request, "home.html", about)
 
 
-# -- signing in and out, language -------------------------------------------------------------------------------------
-
-
-async def sign_in(datasette: Datasette, service: Service, request: Request) -> Response:
-    """The sign-in form, and what it sends."""
-    if request.method != "POST":
-        return await _page(datasette, request, "sign_in.html", {"next": _safe_next(request.args.get("next"))})
-    form = await _form(request)
-    target = _safe_next(form.get("next"))
-    try:
-        # scrypt takes about 0.1 s of CPU by design: not on the event loop.
-        session = await asyncio.to_thread(
-            officers.sign_in, service.register, form.get("login", "").strip(), form.get("password", "")
-        )
-    except AuthenticationError as error:
-        about = {"next": target, "login": form.get("login", ""), "error": i18n.choose(error.zh, error.en)}
-        return await _page(datasette, request, "sign_in.html", about, status=401)
-    response = Response.redirect(datasette.urls.path(target))
-    set_cookie(response, service.address, session_cookie(service.address), session, SESSION_HOURS * 3600)
-    return response
-
-
-async def sign_out(datasette: Datasette, service: Service, request: Request) -> Response:
-    """End the session."""
-    credentials: Credentials = request.scope["liandong_credentials"]
-    if credentials.session:
-        officers.sign_out(service.register, credentials.session)
-        stated.forget(service.register, credentials.session)
-    response = Response.redirect(datasette.urls.path("/sign-in"))
-    set_cookie(response, service.address, session_cookie(service.address), "", 0)
-    return response
+# -- language ---------------------------------------------------------------------------------------------------------
 
 
 async def set_language(datasette: Datasette, service: Service, request: Request) -> Response:
     """Remember the reader's language and go back to the page."""
-    form = await _form(request)
-    chosen = form.get("language", "")
-    response = Response.redirect(datasette.urls.path(_safe_next(form.get("next"))))
+    form = await read_form(request)
+    chosen = form.text("language")
+    response = Response.redirect(datasette.urls.path(safe_next(form.raw("next"))))
     if chosen in i18n.LANGUAGES:
         set_cookie(response, service.address, i18n.COOKIE, chosen, 365 * 86400)
     return response
@@ -257,7 +221,7 @@ async def _entries_page(
         "size": int(size),
         "root": root,
     }
-    return await _page(datasette, request, template, about)
+    return await render(datasette, request, template, about)
 
 
 #: The fields of an entry that name who acted, most telling first.
@@ -371,6 +335,6 @@ async def problem(
     found = match(request.method, request.path)
     said = i18n.choose(error.zh, error.en)
     if "text/html" in request.headers.get("accept", "") and (found is None or found.format == "html"):
-        return await _page(datasette, request, "error.html", {"status": status, "error": said, **(page or {})}, status)
+        return await render(datasette, request, "error.html", {"status": status, "error": said, **(page or {})}, status)
     body = {**error_body(said, status), "error_zh": error.zh, "error_en": error.en, **(more or {})}
     return Response.json(body, status=status)

@@ -21,7 +21,20 @@ from datasette.renderer import json_renderer
 from datasette.utils import MultiParams, StartupError
 from datasette.utils.asgi import Request
 
-from catalog import access_page, csv_answer, i18n, listing, pages, purpose_page, refusal, tally
+from catalog import (
+    access_page,
+    account_pages,
+    agencies_pages,
+    agency_pages,
+    credential_pages,
+    csv_answer,
+    i18n,
+    listing,
+    pages,
+    purpose_page,
+    refusal,
+    tally,
+)
 from catalog.address import PublicAddress
 from catalog.authentication import Credentials
 from catalog.databases import CategoryDatabase, read_without_a_thread
@@ -29,6 +42,7 @@ from catalog.errors import UsageError
 from catalog.http import App
 from catalog.query.service import QueryService
 from catalog.recorder import Gate
+from catalog.routes import pattern_of
 from catalog.rule_table import SOURCE, RuleTable
 from catalog.service import Service
 from catalog.serving.metrics import Metrics
@@ -52,6 +66,9 @@ class _Guarded:
 
 
 _guarded: WeakKeyDictionary[Datasette, _Guarded] = WeakKeyDictionary()
+
+#: Views of the register's pages, by the name of their route (:mod:`catalog.routes`).
+_VIEWS = {**account_pages.VIEWS, **agencies_pages.VIEWS, **agency_pages.VIEWS, **credential_pages.VIEWS}
 
 _INSTANCE_ACTIONS = frozenset({"view-instance"})
 _DATABASE_ACTIONS = frozenset({"view-database"})
@@ -224,8 +241,6 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
 
     return [
         (r"^/$", bind(pages.home)),
-        (r"^/sign-in$", bind(pages.sign_in)),
-        (r"^/sign-out$", bind(pages.sign_out)),
         (r"^/language$", bind(pages.set_language)),
         (r"^/access$", bind(access_page.access)),
         (r"^/request$", bind(access_page.request_draft)),
@@ -241,6 +256,7 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         (r"^/log/tile/(?P<tile>entries/.+)$", bind(pages.entry_bundle)),
         (r"^/log/receipt/(?P<seq>[0-9]+)$", bind(pages.receipt)),
         (r"^/(?P<database>[^/.]+)/(?P<table>[^/.]+)\.csv$", whole_csv),
+        *((rf"^{pattern_of(name)}$", bind(view)) for name, view in _VIEWS.items()),
     ]
 
 

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 from datasette.utils import error_body
 from datasette.utils.asgi import Request
 
-from catalog import i18n, idempotency, tally
+from catalog import admission, i18n, idempotency, tally
 from catalog.arguments import refuse_arguments
 from catalog.asking import SCOPE_KEY, Asked, purpose_of
 from catalog.authentication import Credentials, authenticate
@@ -67,8 +67,6 @@ _SECURITY_HEADERS = {
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
 }
-#: Whose offices see the figures of the service.
-_OPERATING_ROLES = frozenset({"supervisor", "operator"})
 #: Fields that ask for a part of an answer, or for it only if it changed (RFC 9110 §13, §14). What gives data never sees
 #: them: "not modified" would be an answer about the data, and a part is not what the entry's digest is of.
 _CONDITIONAL = frozenset(
@@ -144,23 +142,23 @@ class Gate:
         credentials = None
         try:
             credentials = authenticate(self._service, request.method, request.whole_target, request.fields, body)
-        except AuthenticationError:
+        except AuthenticationError as error:
             self._watch.refused_credentials(_kind_of(request.fields))
+            await admission.note_failure(self._service, error, _kind_of(request.fields), request.asked)
             if not public:
                 raise
         inner = replay_body(body, receive)
         scope = request.inner_scope(credentials)
         if found is not None and public:
             return await collect(self._app, scope, inner, request.spool)
-        if credentials is None:
-            return self._ask_to_sign_in(request)
+        if credentials is None or admission.must_change_first(credentials.actor, found):
+            return self._ask_first(request, credentials)
         if found is None:
             raise _nowhere(request)
+        admission.check(credentials.actor, found.route)
         if found.route.access in (Access.SIGNED_IN, Access.OPERATION):
-            _check_role(found, credentials)
             await self._use_nonce(credentials)
             return await collect(self._app, scope, inner, request.spool)
-        _check_role(found, credentials)
         if credentials.nonce and self._service.ledger.used(credentials.once_key) is not None:
             raise replayed()
         counted = tally.begin()
@@ -368,10 +366,18 @@ class Gate:
                 fields["resources"] = list(asked.resources)
         return kind, fields
 
-    def _ask_to_sign_in(self, request: _Request) -> Answer:
+    def _ask_first(self, request: _Request, credentials: Credentials | None) -> Answer:
+        """What must be done before anything opens: sign in, or choose a password of one's own."""
         if request.wants_html and request.method in ("GET", "HEAD"):
-            there = self._datasette.urls.path("/sign-in") + "?next=" + quote(request.target, safe="/")
+            page = "/sign-in" if credentials is None else "/account/password"
+            there = self._datasette.urls.path(page) + "?next=" + quote(request.target, safe="/")
             return Answer(302, [(b"location", there.encode()), (b"cache-control", b"no-store")])
+        if credentials is not None:
+            raise RequestError(
+                403,
+                "choose a password of your own first: sign in in the browser, the page for it opens",
+                "请先在浏览器中登录并设置自己的密码，之后方可使用",
+            )
         raise AuthenticationError(
             "sign in first: send a bearer token or an RFC 9421 signature, or sign in in the browser",
             "请先登录：接口请携带令牌或 RFC 9421 签名，浏览器请登录",
@@ -449,6 +455,7 @@ class _Request:
             **self._scope,
             "headers": [(name, value) for name, value in self._scope["headers"] if name.lower() not in hidden],
             "liandong_credentials": credentials,
+            "liandong_cookies": self.cookies,
         }
 
     def seen(self, answer: Answer) -> Seen:
@@ -497,23 +504,6 @@ def _nowhere(request: _Request) -> RequestError:
     return RequestError(
         404, "there is nothing at this address; start from the home page", "此地址没有内容；请从首页进入"
     )
-
-
-def _check_role(found: Match, credentials: Credentials) -> None:
-    """Raise :class:`RequestError` 403 where the route is for other offices."""
-    role = credentials.actor.role
-    if found.route.access is Access.OPERATION and role not in _OPERATING_ROLES:
-        raise RequestError(
-            403,
-            "figures of the service are for the supervising offices and the operator",
-            "服务运行指标仅供监督机构和运维人员查看",
-        )
-    if found.route.access is Access.AUDIT and role != "supervisor":
-        raise RequestError(
-            403,
-            "only the supervising offices read the whole ledger; your own entries are under “Our queries”",
-            "只有监督机构可以查阅全部台账；本单位的记录见“本单位的查询”",
-        )
 
 
 def _kind_of(fields: Mapping[str, str]) -> str:

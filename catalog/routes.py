@@ -62,6 +62,11 @@ _TILE = r"(x[0-9]{3}/){0,5}[0-9]{3}(\.p/[1-9][0-9]{0,2})?"
 # No name of a static file begins with a dot: Datasette would say of a path outside whether there is such a folder.
 _NAME = r"[a-z0-9_-]+"
 _SEQ = r"(?P<seq>0|[1-9][0-9]{0,15})"
+# The own agency's administration, and that of another for those who may see it.
+_AGENCY = r"/(?:agency|agencies/id/(?P<agency>[a-z][a-z0-9_-]{0,31}))"
+_LOGIN = r"(?P<login>[a-z0-9][a-z0-9._-]{1,31})"
+_KEYID = r"(?P<keyid>[a-z0-9]{1,16}:[0-9a-f]{32})"
+_TOKEN = r"(?P<token>token:[0-9a-f]{16})"  # noqa: S105 - a token's public id, not a token
 
 
 #: Routes of ``POST /api/query``, which :mod:`catalog.query` answers without Datasette.
@@ -90,6 +95,24 @@ ROUTES = (
     _route("access", _READ, r"/access", Access.SIGNED_IN),
     _route("request", _READ, r"/request", Access.SIGNED_IN),
     _route("purpose", _READ | _POST, r"/purpose", Access.SIGNED_IN),
+    _route("account", _READ, r"/account", Access.SIGNED_IN),
+    _route("account-password", _READ | _POST, r"/account/password", Access.SIGNED_IN),
+    _route("account-sessions", _POST, r"/account/sessions", Access.SIGNED_IN),
+    _route("agencies", _READ, r"/agencies", Access.SIGNED_IN),
+    _route("agencies-register", _READ | _POST, r"/agencies/register", Access.SIGNED_IN),
+    _route("agency", _READ, _AGENCY, Access.SIGNED_IN),
+    _route("agency-enrol", _READ | _POST, rf"{_AGENCY}/enrol", Access.SIGNED_IN),
+    _route("agency-officer", _READ, rf"{_AGENCY}/officers/{_LOGIN}", Access.SIGNED_IN),
+    _route(
+        "agency-officer-change",
+        _READ | _POST,
+        rf"{_AGENCY}/officers/{_LOGIN}/(?P<change>roles|deputy|end-deputy|reset|disable|enable|unlock)",
+        Access.SIGNED_IN,
+    ),
+    _route("agency-key-add", _READ | _POST, rf"{_AGENCY}/keys/add", Access.SIGNED_IN),
+    _route("agency-key-revoke", _READ | _POST, rf"{_AGENCY}/keys/{_KEYID}/revoke", Access.SIGNED_IN),
+    _route("agency-token-add", _READ | _POST, rf"{_AGENCY}/tokens/add", Access.SIGNED_IN),
+    _route("agency-token-revoke", _READ | _POST, rf"{_AGENCY}/tokens/{_TOKEN}/revoke", Access.SIGNED_IN),
     _route("receipt", _READ, rf"/log/receipt/{_SEQ}", Access.SIGNED_IN),
     _route("my-queries", _READ, r"/queries", Access.SIGNED_IN),
     _route("entries", _READ, rf"/log/tile/entries/{_TILE}", Access.AUDIT),
@@ -110,6 +133,11 @@ ROUTES = (
 
 #: Every method that some address answers.
 METHODS = frozenset().union(*(route.methods for route in ROUTES))
+
+
+def pattern_of(name: str) -> str:
+    """The regular expression of a route's path, for whoever registers its view."""
+    return next(route.pattern.pattern for route in ROUTES if route.name == name)
 
 
 @lru_cache(maxsize=1_024)

@@ -10,8 +10,10 @@ from typing import Any
 from catalog.address import PublicAddress
 from catalog.decisions import Decisions
 from catalog.identity.actor import Actor
+from catalog.identity.failures import UnknownCounter
 from catalog.identity.projection import catch_up
 from catalog.identity.register import Register
+from catalog.identity.sign_in import Door
 from catalog.permissions import Decision
 from ledger import BilingualError, Instance, Ledger
 from ledger.log.sequencer import Committed
@@ -26,16 +28,19 @@ class Service:
 
     Attributes:
         now: the wall clock.
+        unknown: counts credentials that nobody has.
     """
 
     instance: Instance
     ledger: Ledger
     register: Register
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    unknown: UnknownCounter = field(init=False)
     _decided: Decisions = field(init=False, repr=False)
     _closers: list[Callable[[], None]] = field(init=False, repr=False, default_factory=list)
 
     def __post_init__(self) -> None:
+        self.unknown = UnknownCounter(self.register)
         self._decided = Decisions(self.register)
 
     @classmethod
@@ -63,6 +68,11 @@ class Service:
         """Where clients reach the service. Raises :class:`UsageError` where that cannot be served."""
         return PublicAddress.of(self.instance.settings.public_url)
 
+    @property
+    def door(self) -> Door:
+        """What signing in with a password needs."""
+        return Door(self.register, self.ledger, self.instance.session_secret(), self.unknown)
+
     def closing(self, close: Callable[[], None]) -> None:
         """Have ``close`` called when the service is closed, before ledger and register are."""
         self._closers.append(close)
@@ -70,6 +80,7 @@ class Service:
     def close(self) -> None:
         while self._closers:
             self._closers.pop()()
+        self.unknown.write()
         self.ledger.close()
         self.register.close()
 

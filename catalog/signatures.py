@@ -27,6 +27,7 @@ from http_message_signatures import (
 from catalog import algorithms
 from catalog.algorithms import SignatureMismatchError
 from catalog.errors import AuthenticationError
+from catalog.identity.failures import Known
 from catalog.identity.key_statement import ECDSA_P256, ED25519, PrivateKey, PublicKey, algorithm_of, key_id
 
 #: How old a signed request may be, and how far a client's clock may be off, either way.
@@ -52,8 +53,8 @@ class SignatureError(AuthenticationError):
         server_time: this service's clock.
     """
 
-    def __init__(self, check: str, en: str, zh: str) -> None:
-        super().__init__(en, zh)
+    def __init__(self, check: str, en: str, zh: str, known: Known | None = None) -> None:
+        super().__init__(en, zh, known)
         self.check = check
         self.keyid = ""
         self.signature_base = ""
@@ -259,7 +260,7 @@ class _Verifier(HTTPMessageVerifier):
         try:
             key = self._find_key(parameters["keyid"])
         except AuthenticationError as error:
-            raise SignatureError("key", error.en, error.zh) from error
+            raise SignatureError("key", error.en, error.zh, error.known) from error
         algorithm = algorithm_of(key)
         if parameters.get("alg", algorithm) != algorithm:
             raise _refused(

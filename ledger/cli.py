@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ledger import cli_publish, cli_published, cli_verify
+from ledger import cli_publish, cli_published, cli_verify, cli_witnessing
 from ledger.book import Receipt, receipt_of
 from ledger.cli_common import bilingual_errors, instance_option, parse_vkey, read_input, reading, write_output
 from ledger.cli_keys import erase, rotate_key
@@ -30,6 +30,10 @@ for command in (
     cli_publish.check_proof,
     erase,
     rotate_key,
+    cli_witnessing.witness_export,
+    cli_witnessing.witness_import,
+    cli_witnessing.witness_push,
+    cli_witnessing.bounds,
 ):
     ledger.add_command(command)
 

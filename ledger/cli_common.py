@@ -64,15 +64,22 @@ def reading(instance: Instance) -> Iterator[Store]:
         store.close()
 
 
-def read_input(file: Path) -> bytes:
+def read_input(file: Path, limit_bytes: int = 1 << 30) -> bytes:
     """A file named on the command line. Raises :class:`ArgumentError` (exit 2): nothing was checked, nothing failed."""
     try:
-        return file.read_bytes()
+        with file.open("rb") as opened:
+            data = opened.read(limit_bytes + 1)
     except OSError as error:
         raise ArgumentError(
             f"{file} cannot be read ({error.strerror}); name an existing file",
             f"无法读取 {file}（{error.strerror}）；请指定存在的文件",
         ) from error
+    if len(data) > limit_bytes:
+        raise ArgumentError(
+            f"{file} is larger than {limit_bytes} bytes; name the right file",
+            f"{file} 超过 {limit_bytes} 字节；请指定正确的文件",
+        )
+    return data
 
 
 def write_output(file: Path, data: bytes) -> None:

@@ -272,6 +272,7 @@ ALL = (
         "Officer's account changed",
         {
             "agency": IDENTIFIER,
+            "by": IDENTIFIER,
             "change": choice(
                 "enrolled", "roles", "password_reset", "password_changed", "disabled", "enabled", "unlocked"
             ),
@@ -309,6 +310,7 @@ ALL = (
             "condition": text(500).optional(),
             "basis": text(500).optional(),
         },
+        _OFFICER,
     ),
     Kind(
         "resource.published",
@@ -332,6 +334,7 @@ ALL = (
         "资源撤回",
         "Resource withdrawn",
         {"resource": IDENTIFIER, "provider": IDENTIFIER, "reason": text(500)},
+        _OFFICER,
     ),
     Kind(
         "grant.given",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import shlex
 import sqlite3
 from contextlib import closing
@@ -27,6 +26,7 @@ from catalog.grants import Grant
 from catalog.identity import keys, officers, tokens
 from catalog.identity.agencies import register_agency
 from catalog.identity.key_statement import PrivateKey, endorsed
+from catalog.identity.passwords import one_time
 from catalog.identity.register import Register
 from catalog.setup import DIRECTORY_TABLES, built_beside, create_instance
 from ingest.batches import ledger_recorder
@@ -169,14 +169,19 @@ def _load_tables(instance: Instance, ledger: Ledger, county: dict[str, Any]) -> 
 
 def _publish(instance: Instance, ledger: Ledger, register: Register, county: dict[str, Any]) -> None:
     with closing(sqlite3.connect(instance.database_path("directory"))) as directory:
-        classes = dict(directory.execute("SELECT code, sharing_class FROM resources WHERE code IS NOT NULL"))
+        rows = directory.execute(
+            "SELECT code, sharing_class, sharing_condition, statutory_basis FROM resources WHERE code IS NOT NULL"
+        )
+        shared = {code: (sharing_class, condition, basis) for code, sharing_class, condition, basis in rows}
     providers = {(item["database"], item["table"]): item for item in county["tables"]}
     authority = next(agency["id"] for agency in county["agencies"] if agency["role"] == "data_authority")
     for table in DIRECTORY_TABLES:
         grants.publish(register, ledger, f"directory/{table}", authority, "无条件共享")
     for (database, table), item in providers.items():
         if database != "directory":
-            grants.publish(register, ledger, f"{database}/{table}", item["provider"], classes[item["code"]])
+            sharing_class, condition, basis = shared[item["code"]]
+            provider, resource = item["provider"], f"{database}/{table}"
+            grants.publish(register, ledger, resource, provider, sharing_class, condition=condition, basis=basis)
 
 
 def _grant(grant: dict[str, Any]) -> Grant:
@@ -199,8 +204,7 @@ def _give_credentials(instance: Instance, ledger: Ledger, register: Register, co
     passwords: dict[str, str] = {}
     for agency in county["agencies"]:
         for officer in agency["officers"]:
-            passwords[officer["login"]] = secrets.token_urlsafe(9)
-            officers.enrol(
+            passwords[officer["login"]] = officers.enrol(
                 register,
                 ledger,
                 {
@@ -209,9 +213,8 @@ def _give_credentials(instance: Instance, ledger: Ledger, register: Register, co
                     "title_zh": officer["name"]["zh"],
                     "title_en": officer["name"]["en"],
                 },
-                passwords[officer["login"]],
                 officer["roles"],
-                must_change=False,
+                password=one_time(os.urandom),
             )
     endorser = _supervisors_key(instance, ledger, register)
     system = f"{SYSTEM}-sys"

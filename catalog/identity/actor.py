@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -16,6 +17,7 @@ class Actor:
         auth: signature, token or session: how strongly the request is tied to the agency.
         officer: the officer's login, for sessions.
         roles: the officer's own roles today: officer, answerer, approver, admin; empty for systems.
+        deputises: of these roles, those held for somebody else: role to that officer's login.
         keyid: the key, for signatures.
         token: the token's id, for tokens.
         must_change: the officer has a password that somebody else knows and must choose another first.
@@ -30,6 +32,7 @@ class Actor:
     officer_zh: str | None = None
     officer_en: str | None = None
     roles: frozenset[str] = frozenset()
+    deputises: Mapping[str, str] = field(default_factory=dict)
     keyid: str | None = None
     token: str | None = None
     must_change: bool = False
@@ -46,4 +49,5 @@ class Actor:
             "role": self.role,
             "roles": sorted(self.roles),
             "auth": self.auth,
+            "must_change": self.must_change,
         }

@@ -2,30 +2,76 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
+from catalog.errors import UsageError
+from catalog.identity.duties import AGENCY_ROLE_WORDS, AGENCY_ROLES
 from catalog.identity.projection import record
 from catalog.identity.register import Register
 from ledger import Appended, Ledger
 
 #: 类型 of 政务信息资源目录编制: town, subdistrict, development zone, department, vertically led.
 TYPES = ("镇", "街道", "开发区", "部门", "垂直")
-#: agency; supervisor (监督机构); data_authority (数据主管部门); operator (运维单位). Nobody has two.
-ROLES = ("agency", "supervisor", "data_authority", "operator")
+_ID = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
-def register_agency(register: Register, ledger: Ledger, agency: Mapping[str, str | None]) -> Appended:
+def register_agency(
+    register: Register, ledger: Ledger, agency: Mapping[str, str | None], *, once: tuple[str, ...] = ()
+) -> Appended:
     """Register an agency, or its new name: keys id, name_zh, name_en, short_name, type, role, superior.
 
     Raises:
         EntryError: a field is missing or out of form.
+        ConflictError: a key in ``once`` was used: the same form was sent before.
     """
     fields = {
         "agency": agency["id"],
         **{name: agency[name] for name in ("name_zh", "name_en", "short_name", "type", "role")},
         "superior": agency.get("superior"),
     }
-    return record(register, ledger, "agency.registered", fields)
+    return record(register, ledger, "agency.registered", fields, once=once)
+
+
+def check_new(register: Register, agency: Mapping[str, str | None]) -> None:
+    """Raise unless an agency may be registered as given, beyond what the entry's own form asks.
+
+    Raises:
+        UsageError: id, type, role or a name is out of form, or the agency is registered with another role: an
+            agency has one role for good, since what it endorsed or supervised would change its meaning.
+    """
+    if not _ID.fullmatch(agency["id"] or ""):
+        raise UsageError(
+            f"the agency's id {agency['id']!r} is not of 1 to 32 lower-case letters, digits, dashes and underscores, "
+            "a letter first",
+            f"单位代码 {agency['id']!r} 应由 1 至 32 个小写字母、数字、短横或下划线组成，以字母开头",
+        )
+    for name, known in (("type", TYPES), ("role", AGENCY_ROLES)):
+        if agency[name] not in known:
+            raise UsageError(
+                f"{name} {agency[name]!r} is none of {', '.join(known)}",
+                f"{name} {agency[name]!r} 应为{'、'.join(known)}之一",
+            )
+    for name, limit in _LENGTHS.items():
+        value = agency.get(name) or ""
+        if len(value) > limit or not value.isprintable() or (not value.strip() and name != "superior"):
+            raise UsageError(f"{name} is a text of 1 to {limit} characters", f"{name} 应为 1 至 {limit} 个字")
+    found = find(register, agency["id"] or "")
+    if found is not None and found["role"] != agency["role"]:
+        raise UsageError(
+            f"{agency['id']} is registered as {AGENCY_ROLE_WORDS[found['role']][0]} and stays so; nobody has two roles",
+            f"{agency['id']} 已登记为{AGENCY_ROLE_WORDS[found['role']][1]}，不得更改；一个单位只有一种角色",
+        )
+
+
+#: Names and how long they may be.
+_LENGTHS = {"name_zh": 100, "name_en": 200, "short_name": 50, "superior": 100}
+
+
+def find(register: Register, agency: str) -> dict[str, str] | None:
+    """One agency: id, name_zh, name_en, short_name, type, role, superior."""
+    row = register.one("SELECT * FROM agencies WHERE id = ?", (agency,))
+    return dict(row) if row else None
 
 
 def agencies(register: Register) -> list[dict[str, str]]:

@@ -20,9 +20,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from catalog.errors import CatalogError, UsageError
+from catalog.identity import duties
 
 ED25519 = "ed25519"
 ECDSA_P256 = "ecdsa-p256-sha256"
+ALGORITHMS = (ED25519, ECDSA_P256)
 #: The part of a key id that names its algorithm.
 _PREFIX = {ED25519: "ed25519", ECDSA_P256: "p256"}
 
@@ -142,6 +144,15 @@ class Statement:
     def key(self) -> PublicKey:
         return load_public(self.algorithm, self.public_key)
 
+    def check_own_signature(self) -> None:
+        """Raise :class:`KeyStatementError` unless whoever made it has the key."""
+        verify(self.key(), self.signature, self.message())
+
+    def endorsed_by(self, endorser: PrivateKey) -> Statement:
+        """The statement with ``endorser``'s signature, in place of any before."""
+        keyid, signature = key_id(endorser.public_key()), sign(endorser, self.message())
+        return replace(self, endorser=keyid, endorser_signature=signature)
+
     def fields(self) -> dict[str, Any]:
         """The fields of the entry ``agency.key_added``."""
         return {
@@ -183,11 +194,8 @@ def endorsed(
 ) -> Statement:
     """A statement for ``key``, signed by it and by ``endorser``: for whoever holds both."""
     statement = Statement(log, agency, system, algorithm_of(key), raw_public(key.public_key()), expires_at)
-    message = statement.message()
-    statement = replace(statement, signature=sign(key, message))
-    if endorser is None:
-        return statement
-    return replace(statement, endorser=key_id(endorser.public_key()), endorser_signature=sign(endorser, message))
+    statement = replace(statement, signature=sign(key, statement.message()))
+    return statement if endorser is None else statement.endorsed_by(endorser)
 
 
 def check_added(db: sqlite3.Connection, entry: Mapping[str, Any]) -> None:
@@ -203,7 +211,7 @@ def check_added(db: sqlite3.Connection, entry: Mapping[str, Any]) -> None:
             f"its id is {key_id(key)}, the entry says {entry['keyid']}",
             f"其编号应为 {key_id(key)}，条目写的是 {entry['keyid']}",
         )
-    verify(key, statement.signature, statement.message())
+    statement.check_own_signature()
     role = db.execute("SELECT role FROM agencies WHERE id = ?", (statement.agency,)).fetchone()
     if role is None:
         raise KeyStatementError(f"agency {statement.agency!r} is not registered", f"单位 {statement.agency!r} 未登记")
@@ -224,7 +232,7 @@ def _endorser(db: sqlite3.Connection, statement: Statement, t: str) -> PublicKey
     ).fetchone()
     good = (
         row is not None
-        and (row["agency"] == statement.agency or row["role"] == "supervisor")
+        and (row["agency"] == statement.agency or row["role"] in duties.roles_to_any("key.endorse"))
         and row["expires_at"] > t
         and (row["revoked_at"] is None or row["revoked_at"] > t)
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,8 @@ from typing import Any
 
 from catalog.errors import RequestError, UsageError
 
-FORMAT = "2"
+FORMAT = "3"
+Parameters = Sequence[Any] | Mapping[str, Any]
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -60,16 +61,35 @@ CREATE TABLE suspensions (
 -- Secrets and what is the service's own.
 CREATE TABLE officers (
   id TEXT PRIMARY KEY, agency TEXT NOT NULL REFERENCES agencies, title_zh TEXT NOT NULL, title_en TEXT NOT NULL,
-  password TEXT NOT NULL, must_change INTEGER NOT NULL DEFAULT 0, disabled_at TEXT,
-  failures INTEGER NOT NULL DEFAULT 0, locked_until TEXT
+  password TEXT NOT NULL,
+  password_until TEXT, -- of a one-time password, which must be changed at the first sign-in; NULL: the officer's own
+  enrolled_at TEXT NOT NULL, signed_in_at TEXT, disabled_at TEXT
 ) STRICT;
 CREATE TABLE officer_roles (
-  officer TEXT REFERENCES officers, role TEXT, valid_from TEXT NOT NULL, valid_to TEXT NOT NULL, deputy_for TEXT,
-  PRIMARY KEY (officer, role, valid_from)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE sessions (
-  hash TEXT PRIMARY KEY, officer TEXT NOT NULL REFERENCES officers, started_at TEXT NOT NULL, expires_at TEXT NOT NULL
+  officer TEXT NOT NULL REFERENCES officers, role TEXT NOT NULL, valid_from TEXT NOT NULL, valid_to TEXT NOT NULL,
+  deputy_for TEXT REFERENCES officers
 ) STRICT;
+CREATE INDEX officer_roles_officer ON officer_roles (officer);
+CREATE TABLE sessions (
+  hash TEXT PRIMARY KEY, officer TEXT NOT NULL REFERENCES officers, browser TEXT NOT NULL,
+  started_at TEXT NOT NULL, seen_at TEXT NOT NULL, expires_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX sessions_officer ON sessions (officer);
+-- Failed sign-ins in a row, by login or by a browser that signed in before; officer NULL where there is no such login.
+CREATE TABLE sign_in_attempts (
+  source TEXT PRIMARY KEY, officer TEXT, failures INTEGER NOT NULL, locked_until TEXT, last_at TEXT NOT NULL
+) STRICT;
+CREATE TABLE known_browsers (
+  hash TEXT PRIMARY KEY, officer TEXT NOT NULL REFERENCES officers, expires_at TEXT NOT NULL
+) STRICT;
+-- Keys and tokens that are known and failed: when that was last an entry, and how often it failed since.
+CREATE TABLE failing_credentials (
+  id TEXT PRIMARY KEY, entry_at TEXT NOT NULL, attempts INTEGER NOT NULL
+) STRICT;
+-- Credentials that nobody has: counted by day, nothing else.
+CREATE TABLE unknown_credentials (
+  day TEXT, auth TEXT, attempts INTEGER NOT NULL, PRIMARY KEY (day, auth)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE stated_purposes (
   session TEXT, resource TEXT, code TEXT NOT NULL, reference TEXT NOT NULL, words TEXT NOT NULL,
   participants TEXT NOT NULL, stated_at TEXT NOT NULL, PRIMARY KEY (session, resource)
@@ -137,16 +157,16 @@ class Register:
             (others,) = db.execute("PRAGMA data_version").fetchone()
             return others, db.total_changes
 
-    def one(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Row | None:
+    def one(self, sql: str, parameters: Parameters = ()) -> sqlite3.Row | None:
         with self._using() as db:
             row: sqlite3.Row | None = db.execute(sql, parameters).fetchone()
             return row
 
-    def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
+    def all(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         with self._using() as db:
             return db.execute(sql, parameters).fetchall()
 
-    def write(self, sql: str, parameters: Any = ()) -> int:
+    def write(self, sql: str, parameters: Parameters = ()) -> int:
         """One statement, committed; how many rows it changed. Raises :class:`sqlite3.IntegrityError` as it is."""
         with self._using() as db:
             return db.execute(sql, parameters).rowcount

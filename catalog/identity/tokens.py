@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import timedelta
+from typing import Any
 
 from catalog.errors import AuthenticationError, UsageError
 from catalog.identity.actor import Actor
-from catalog.identity.keys import check_in_force
+from catalog.identity.failures import Known
+from catalog.identity.keys import check_in_force, state_of
 from catalog.identity.projection import record
 from catalog.identity.register import Register
 from ledger import Ledger
@@ -28,13 +30,23 @@ def token_id(token: str) -> str:
 
 
 def add(
-    register: Register, ledger: Ledger, agency: str, system: str, days: float, *, officer: str | None = None
+    register: Register,
+    ledger: Ledger,
+    agency: str,
+    system: str,
+    days: float,
+    *,
+    officer: str | None = None,
+    once: tuple[str, ...] = (),
 ) -> str:
     """Make a token for ``days``; it is returned this once and stored only as a hash.
 
     Raises:
-        UsageError: no such agency.
+        UsageError: no such agency, or more than :data:`MAX_DAYS`.
+        ConflictError: a key in ``once`` was used: the same form was sent before.
     """
+    if not 0 < days <= MAX_DAYS:
+        raise UsageError(f"a token is good for 1 to {MAX_DAYS} days", f"令牌有效期为 1 至 {MAX_DAYS} 天")
     if register.one("SELECT 1 FROM agencies WHERE id = ?", (agency,)) is None:
         raise UsageError(f"agency {agency!r} is not registered", f"单位 {agency!r} 未登记")
     token = PREFIX + secrets.token_urlsafe(32)
@@ -44,7 +56,7 @@ def add(
         "token": token_id(token),
         "expires_at": register.timestamp(timedelta(days=days)),
     }
-    record(register, ledger, "agency.token_added", fields, particulars={"officer": officer})
+    record(register, ledger, "agency.token_added", fields, particulars={"officer": officer}, once=once)
     register.write("UPDATE tokens SET hash = ? WHERE id = ?", (digest(token), token_id(token)))
     return token
 
@@ -66,6 +78,16 @@ def revoke(register: Register, ledger: Ledger, token: str, *, by: str, officer: 
     record(register, ledger, "agency.token_revoked", fields, particulars={"officer": officer}, once=once)
 
 
+def listing(register: Register, agency: str | None = None) -> list[dict[str, Any]]:
+    """Tokens by agency: id, agency, system, added_at, expires_at, revoked_at, and ``state`` as of keys."""
+    rows = register.all(
+        "SELECT id, agency, system, added_at, expires_at, revoked_at FROM tokens WHERE ? IN ('', agency) "
+        "ORDER BY agency, revoked_at IS NOT NULL, added_at DESC",
+        (agency or "",),
+    )
+    return [{**dict(row), "state": state_of(register, row)} for row in rows]
+
+
 def actor_of(register: Register, token: str) -> Actor:
     """The system that holds ``token``.
 
@@ -81,5 +103,5 @@ def actor_of(register: Register, token: str) -> Actor:
             "this token is not known here; check that it was copied whole, or ask your agency's admin for one",
             "令牌无效；请核对是否复制完整，或向本单位管理员申请新令牌",
         )
-    check_in_force(register, row, "token", "令牌")
+    check_in_force(register, row, "token", "令牌", Known(row["agency"], "token", "", token=row["id"]))
     return Actor(row["agency"], row["name_zh"], row["name_en"], row["role"], "token", token=row["id"])

@@ -122,11 +122,18 @@ class Witness:
         with self._state.reading():
             return self._state.refusals()
 
+    def unresolved(self, origin: str) -> Refusal | None:
+        """What makes a log red: a refused checkpoint that proves a fork, or one that the log has not outgrown."""
+        with self._state.reading():
+            seen, refusals = self._state.seen(origin), self._state.refusals()
+        size = seen.size if seen else 0
+        found = [refusal for refusal in refusals if refusal.origin == origin]
+        proven = [refusal for refusal in found if refusal.proven]
+        return next(iter([*proven, *(refusal for refusal in found if refusal.size > size)]), None)
+
     def is_red(self, origin: str) -> bool:
         """Whether the log is known to have forked, or has not yet proved itself since it was last refused."""
-        seen = self.seen(origin)
-        size = seen.size if seen else 0
-        return any(r.origin == origin and (r.proven or r.size > size) for r in self.refusals())
+        return self.unresolved(origin) is not None
 
     def add_checkpoint(self, body: bytes) -> Reply:
         """Answer an add-checkpoint request; the new state is durable before this returns 200.

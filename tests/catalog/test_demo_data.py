@@ -290,10 +290,10 @@ def test_names_and_identifiers_of_persons_are_marked_personal(name: str) -> None
 # --- county.yml ------------------------------------------------------------------------------------------------------
 
 
-def test_the_county_has_agencies_of_all_types_two_supervisors_and_one_data_authority() -> None:
+def test_the_county_has_agencies_of_all_types_two_supervisors_one_data_authority_and_one_operator() -> None:
     roles = [agency["role"] for agency in AGENCIES.values()]
     assert len(AGENCIES) == len(COUNTY["agencies"])
-    assert (roles.count("supervisor"), roles.count("data_authority")) == (2, 1)
+    assert (roles.count("supervisor"), roles.count("data_authority"), roles.count("operator")) == (2, 1, 1)
     assert 8 <= roles.count("agency") <= 10
     assert {agency["type"] for agency in AGENCIES.values()} == AGENCY_TYPES
 
@@ -305,7 +305,8 @@ def test_every_agency_has_its_own_system_and_separate_people_who_answer_and_who_
         assert agency["system"]["id"] == f"{agency['id']}-sys"
         assert agency["contact"]["zh"]
         held = [set(officer["roles"]) for officer in agency["officers"]]
-        assert set().union(*held) == OFFICER_ROLES
+        wanted = {"officer", "admin"} if agency["role"] == "operator" else OFFICER_ROLES
+        assert set().union(*held) == wanted
         assert not any({"answerer", "approver"} <= roles for roles in held)
         logins += [officer["login"] for officer in agency["officers"]]
     assert len(logins) == len(set(logins))
@@ -407,7 +408,8 @@ def test_the_answer_is_due_three_working_days_after_receipt_and_cannot_be_extend
 def test_the_catalogue_covers_all_six_categories_all_agencies_and_all_sharing_classes() -> None:
     rows = read_rows("county_catalog")
     assert {row["类别代码"] for row in rows} == {"1", "2", "3", "4", "5", "6", "9"}
-    assert {row["提供单位"] for row in rows} == {agency["name"]["zh"] for agency in AGENCIES.values()}
+    providers = {agency["name"]["zh"] for agency in AGENCIES.values() if agency["role"] != "operator"}
+    assert {row["提供单位"] for row in rows} == providers
     assert {row["共享属性"] for row in rows} == {"无条件共享", "有条件共享", "不予共享", "未定"}
     assert {row["共享渠道"] for row in rows} == {"平台", "办理台", HELD_HERE}
 

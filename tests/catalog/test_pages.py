@@ -524,9 +524,8 @@ async def test_a_table_without_a_grant_says_whom_to_ask(app: InProcess) -> None:
 @anyio
 async def test_a_table_that_is_not_shared_is_no_invitation_to_ask(app: InProcess) -> None:
     with closing(sqlite3.connect(app.service.instance.identity_path)) as identity, identity:
-        identity.execute(
-            "UPDATE resources SET sharing_class = '不予共享', basis = '《演示法》第三条' WHERE table_name = 'inspections'"
-        )
+        changed = ("不予共享", "《演示法》第三条", "inspections")
+        identity.execute("UPDATE resources SET sharing_class = ?, basis = ? WHERE table_name = ?", changed)
     said = words(await get(app, "/work/inspections", who="bjd-1", status=403))
     assert "目录公布的依据：《演示法》第三条" in said
     assert "RG16" in said

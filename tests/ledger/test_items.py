@@ -38,7 +38,13 @@ SERVED = {
 
 
 def lookup(n: int) -> dict[str, Any]:
-    return {"column": "credit_code", "database": "work", "rows": n % 3, "table": "penalties", "value": f"91370000示例{n}"}
+    return {
+        "column": "credit_code",
+        "database": "work",
+        "rows": n % 3,
+        "table": "penalties",
+        "value": f"91370000示例{n}",
+    }
 
 
 def openings(values: list[Any], seed: int = 1) -> list[Opening]:
