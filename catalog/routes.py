@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -139,6 +140,7 @@ def pattern_of(name: str) -> str:
     return next(route.pattern.pattern for route in ROUTES if route.name == name)
 
 
+@lru_cache(maxsize=1_024)
 def match(method: str, path: str) -> Match | None:
     """The route of a request, or None where the service has no such address.
 
