@@ -1,4 +1,4 @@
-"""``python -m bench [query] [log] [peers] [--quick]``: print ratios as Markdown."""
+"""``python -m bench [query] [log] [peers] [soak] [--quick]``: print ratios as Markdown."""
 
 from __future__ import annotations
 
@@ -13,18 +13,24 @@ from pathlib import Path
 
 import click
 
-from bench import log, peers, query
+from bench import catalog_data, log, peers, query, soak
 
 NAMES = ("query", "log", "peers")
+#: Only when asked for: it takes its time.
+LONG = ("soak",)
 
 
 @click.command()
-@click.argument("names", nargs=-1, type=click.Choice(NAMES))
+@click.argument("names", nargs=-1, type=click.Choice((*NAMES, *LONG)))
 @click.option("--quick", is_flag=True, help="Few rounds, to see that it runs; not for publishing.")
 @click.option("--entries", default=0, help="Length of the log that is verified. [default: 1000000]")
-def main(names: tuple[str, ...], quick: bool, entries: int) -> None:
+@click.option("--rows", default=0, help="Rows of the table that is asked. [default: 1000000]")
+@click.option("--seconds", default=0, help="Length of the soak. [default: 600]")
+@click.option("--workers", default=1, show_default=True, help="Workers in the soak.")
+def main(names: tuple[str, ...], quick: bool, entries: int, rows: int, seconds: int, workers: int) -> None:
     """Run benchmarks. Figures depend on the machine: only the ratios within one run say something."""
-    rounds, requests, appends, length = (2, 80, 300, 60_000) if quick else (5, 400, 2_000, 1_000_000)
+    rounds, each_s, appends, length = (2, 2, 300, 60_000) if quick else (5, 6, 2_000, 1_000_000)
+    rows = rows or (60_000 if quick else catalog_data.ROWS)
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()
@@ -37,7 +43,9 @@ def main(names: tuple[str, ...], quick: bool, entries: int) -> None:
         with tempfile.TemporaryDirectory() as made:
             folder = Path(made)
             if name == "query":
-                report = query.run(folder, rounds, requests)
+                report = query.run(folder, rounds, each_s, rows)
+            elif name == "soak":
+                report = soak.run(folder, seconds or (30 if quick else 600), workers, rows)
             elif name == "log":
                 report = log.run(folder, rounds, appends, entries or length)
             else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from datasette import Response
 from datasette.utils.asgi import Request
 
+from catalog import stated
 from catalog.authentication import Credentials
 from catalog.cookies import browser_cookie, session_cookie, set_cookie
 from catalog.errors import RequestError
@@ -66,6 +67,7 @@ async def sign_out(datasette: Datasette, service: Service, request: Request) -> 
     credentials = _credentials(request)
     if credentials.session:
         sessions.end(service.register, credentials.session)
+        stated.forget(service.register, credentials.session)
     response = Response.redirect(datasette.urls.path("/sign-in"))
     set_cookie(response, service.address, session_cookie(service.address), "", 0)
     return response

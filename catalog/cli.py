@@ -24,8 +24,9 @@ from catalog.setup import built_beside, create_instance
 from ingest.cli import ingest
 from ledger import Instance, NoteError, Settings
 from ledger.cli import bilingual_errors, instance_option, ledger
+from ledger.cli_common import parse_vkey
 from ledger.cli_restore import restore_command
-from ledger.log.note import check_name
+from ledger.log.note import Checkpoint, Note, check_name
 from ledger.witness_cli import witness
 
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on. 监听地址。")
@@ -128,20 +129,51 @@ def serve(*, instance: Path, host: str, port: int, workers: int, access_log: str
     type=click.Path(path_type=Path, dir_okay=False),
     help="Last cosigned checkpoint of the log whose key was lost. 密钥遗失的原台账的最后一份见证检查点。",
 )
+@click.option(
+    "--old-vkey", help="That log's verifier key: check the checkpoint with it. 原台账的验证公钥，用于核验该检查点。"
+)
 @bilingual_errors
-def init(*, directory: Path, county: str, county_en: str, origin: str, public_url: str, continues: Path | None) -> None:
+def init(
+    *,
+    directory: Path,
+    county: str,
+    county_en: str,
+    origin: str,
+    public_url: str,
+    continues: Path | None,
+    old_vkey: str | None,
+) -> None:
     """新建实例目录。 Make a new instance folder."""
     try:
         check_name(origin)
     except NoteError as error:
         raise UsageError(error.en, error.zh) from error
     settings = Settings(origin, county, county_en or county, public_url, demo=False)
+    if old_vkey and continues is None:
+        raise click.UsageError("--old-vkey goes with --continues. --old-vkey 须与 --continues 同用。")
+    old_key = parse_vkey(old_vkey) if old_vkey else None
+    note = _read_checkpoint(continues) if continues else None
     with built_beside(directory) as building:
-        create_instance(building, settings, _read_checkpoint(continues) if continues else None)
+        create_instance(building, settings, note, old_key)
     instance = Instance.open(directory)
     click.echo(f"已建立实例 created the instance in {directory}")
+    if note is not None:
+        click.echo(_continued(note))
     click.echo("台账验证公钥，请交两家监督机构保存 the log's verifier key, for both supervising offices to keep:")
     click.echo(str(instance.verifier_key()))
+
+
+def _continued(note: bytes) -> str:
+    """What a new ledger goes on from, and who vouches for it."""
+    parsed = Note.parse(note)
+    head = Checkpoint.parse_text(parsed.text)
+    cosigners = [signature.name for signature in parsed.signatures if signature.name != head.origin]
+    seen = (
+        f"见证方 cosigned by: {'、'.join(cosigners)}"
+        if cosigners
+        else "没有任何见证方的签名，对外证明不了什么 no witness cosigned it: it proves nothing to others"
+    )
+    return f"接续 continues: {head.origin}，{head.size} 条 entries；{seen}"
 
 
 def _read_checkpoint(file: Path) -> bytes:

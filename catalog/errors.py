@@ -32,6 +32,11 @@ class RequestError(CatalogError):
         """Further members of the answer's JSON, without secrets."""
         return {}
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """Header fields of the answer."""
+        return {}
+
 
 class AuthenticationError(RequestError):
     """Wrong, expired or replayed credentials: 401.

@@ -147,12 +147,6 @@ class Address:
         return f"{self.path}?{urlencode(self.args)}" if self.args else self.path
 
 
-def on_this_site(url: str) -> str:
-    """Datasette's absolute URL without scheme and host, which it takes from the request and we do not believe."""
-    parts = urlsplit(url)
-    return f"{parts.path}?{parts.query}" if parts.query else parts.path
-
-
 # -- conditions -------------------------------------------------------------------------------------------------------
 
 
@@ -354,7 +348,7 @@ class TablePage:
         return self.address.path
 
     def next_url(self, url: str | None) -> str:
-        return on_this_site(url) if url else ""
+        return str(self._of_this_table(url)) if url else ""
 
     @property
     def json_url(self) -> str:
@@ -362,10 +356,10 @@ class TablePage:
 
     @property
     def csv_url(self) -> str:
-        """The whole query (as many rows as one answer may hold) as a file for a spreadsheet."""
+        """The whole query as a file for a spreadsheet."""
         facets = [name for name, _ in self.address.args if name.startswith("_facet")]
-        address = self.address.without("_size", "_dl", *facets, *_PLACE)
-        return str(address.having(("_size", "max"), ("_dl", "1")).as_format("csv"))
+        address = self.address.without("_size", "_stream", "_dl", *facets, *_PLACE)
+        return str(address.having(("_stream", "1"), ("_dl", "1")).as_format("csv"))
 
     def facets(self, results: Iterable[Mapping[str, Any]]) -> list[Facet]:
         """Datasette's facets in the reader's language."""
@@ -379,10 +373,12 @@ class TablePage:
             for result in results
         ]
 
-    @staticmethod
-    def _from_first_page(url: str) -> str:
-        parts = urlsplit(url)
-        return str(Address.of(parts.path, parts.query).without(*_PLACE))
+    def _from_first_page(self, url: str) -> str:
+        return str(self._of_this_table(url).without(*_PLACE))
+
+    def _of_this_table(self, url: str) -> Address:
+        """Of an address that Datasette made, the query alone: some of them lack the prefix, and the table is known."""
+        return Address.of(self.address.path, urlsplit(url).query)
 
     def _facet_value(self, column: str, value: Mapping[str, Any]) -> FacetValue:
         text = self.text.column(column)

@@ -156,10 +156,16 @@ class Overview:
 
     # -- one table ----------------------------------------------------------------------------------------------------
 
-    async def table(self, database: str, table: str, query_string: str) -> TablePage:
-        """What table.html and row.html ask about their table."""
+    async def table(self, database: str, table: str, query_string: str, decision: Decision | None = None) -> TablePage:
+        """What table.html and row.html ask about their table.
+
+        Args:
+            decision: for the purpose that was stated, where one was.
+        """
         updated = await self._updated(database)
         facts = next((each for each in self._published(database) if each["name"] == table), {})
+        if decision is not None:
+            facts |= _decided(decision)
         return TablePage(
             self._titles.table(database, table),
             Address.of(self._urls.table(database, table), query_string),
@@ -177,16 +183,19 @@ class Overview:
 
     def _facts(self, resource: dict[str, str], decision: Decision) -> dict[str, Any]:
         text = self._titles.table(resource["database"], resource["table_name"])
+        path = self._urls.table(text.database, text.name)
+        place = f"{text.database}/{text.name}"
+        opens = decision.allowed or decision.code == "purpose_needed"
         return {
             "name": text.name,
-            "path": self._urls.table(text.database, text.name),
+            "path": path,
+            # What is not open leads to the page that says why and what would open it: looking there is no query.
+            "url": path if opens else self._urls.path("/access?" + urlencode({"resource": place})),
             "title": say(text.title),
             "about": say(text.about),
             "provider": self._names.get(resource["provider"], resource["provider"]),
             "sharing_class": sharing_class(resource["sharing_class"]),
-            "allowed": decision.allowed,
-            "code": decision.code,
-            "reason": sentence(i18n.choose(decision.reason_zh, decision.reason_en)),
+            **_decided(decision),
         }
 
     # -- from the databases -------------------------------------------------------------------------------------------
@@ -210,6 +219,11 @@ class Overview:
     def _listed(self, asked: dict[str, str]) -> str:
         """The address of the directory's entries that fit."""
         return f"{self._urls.table('directory', 'resources')}?{urlencode(asked)}"
+
+
+def _decided(decision: Decision) -> dict[str, Any]:
+    reason = sentence(i18n.choose(decision.reason_zh, decision.reason_en))
+    return {"allowed": decision.allowed, "code": decision.code, "reason": reason}
 
 
 def agency_names(agencies: Iterable[dict[str, str]]) -> dict[str, str]:

@@ -13,8 +13,8 @@ from datasette import Response
 from datasette.utils import error_body
 from datasette.utils.asgi import Request
 
-from catalog import i18n, titles
-from catalog.authentication import Credentials
+from catalog import i18n, purpose_page, titles
+from catalog.asking import SCOPE_KEY, Asked
 from catalog.cookies import set_cookie
 from catalog.errors import RequestError
 from catalog.forms import read_form, render, safe_next
@@ -78,7 +78,10 @@ async def context(
         if view_name == "database":
             common["category"] = await overview.category(database)
         elif view_name in ("table", "row") and table is not None:
-            common["page"] = await overview.table(database, table, request.query_string)
+            asked: Asked | None = request.scope.get(SCOPE_KEY)
+            decision = asked.decision if asked is not None else None
+            common["page"] = await overview.table(database, table, request.query_string, decision)
+            common["stated"] = purpose_page.in_force(datasette, service, request, f"{database}/{table}")
     return common
 
 
@@ -255,31 +258,6 @@ def _subject(datasette: Datasette, service: Service, entry: dict[str, Any], agen
 # -- errors -----------------------------------------------------------------------------------------------------------
 
 
-async def forbidden(datasette: Datasette, service: Service, request: Request) -> Response:
-    """403 with the clause that decided, in the words the page and the JSON share."""
-    credentials: Credentials = request.scope["liandong_credentials"]
-    found = match(request.method, request.path)
-    decision = service.decision(credentials.actor, found.resource) if found else None
-    if found is None or decision is None:
-        return await problem(
-            datasette,
-            request,
-            RequestError(403, "nothing here is open to your agency", "此处没有向本单位开放的内容"),
-            {"code": "not_published"},
-        )
-    database, _, table = found.resource.partition("/")
-    return await problem(
-        datasette,
-        request,
-        RequestError(403, decision.reason_en, decision.reason_zh),
-        {"code": decision.code},
-        {
-            "section": database,
-            "asked": Overview(datasette, service, request.actor).published(database, table),
-        },
-    )
-
-
 async def failed(datasette: Datasette, service: Service, request: Request, exception: Exception) -> Response:
     """The answer to an exception of Datasette's, in both languages; its own words stand in ``detail``."""
     status = int(getattr(exception, "status", 500))
@@ -287,8 +265,11 @@ async def failed(datasette: Datasette, service: Service, request: Request, excep
         status = 408
     elif status == 500 and _asked_wrongly(exception):
         status = 400
-    error = _FAILURES.get(status) or RequestError(status, *_SERVER_FAILED)
-    detail = {"detail": str(exception)} if status < 500 else {}
+    if isinstance(exception, RequestError):  # ours, and says its own reason
+        error = exception
+    else:
+        error = _FAILURES.get(status) or RequestError(status, *_SERVER_FAILED)
+    detail = {"detail": str(exception)} if status < 500 and error is not exception else {}
     found = match(request.method, request.path)
     database, _, table = (found.resource if found else "").partition("/")
     page: dict[str, Any] = {"section": database}

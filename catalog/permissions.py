@@ -15,8 +15,13 @@ from typing import Any
 OPEN_DATABASES = frozenset({"directory"})
 #: The code of purpose with which the supervising offices read: their leave is for supervision and nothing else.
 SUPERVISION = "supervision"
-#: A "no" that counts as a refusal (DESIGN §3), with its ground in the vocabulary of refusals. Any other "no" does not.
-REFUSALS: Mapping[str, str] = {"not_shared": "RG16", "condition_unmet": "RG17", "suspended": "RG18"}
+#: A "no" that counts as a refusal (DESIGN §3), with its ground in the vocabulary of refusals and the clause. Any other
+#: "no" does not.
+REFUSALS: Mapping[str, str] = {
+    "not_shared": "RG16 政务数据共享条例第十四条第三项、第十五条",
+    "condition_unmet": "RG17 政务数据共享条例第十五条",
+    "suspended": "RG18 政务数据共享条例第二十七条",
+}
 #: A "no" that a request to the provider may turn into a "yes": recorded as referred, never as refused.
 REFERRALS = frozenset({"not_yet_granted", "purpose_not_covered"})
 

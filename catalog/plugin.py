@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -17,18 +17,33 @@ from weakref import WeakKeyDictionary
 import yaml
 from datasette import Response, hookimpl
 from datasette.permissions import PermissionSQL
+from datasette.renderer import json_renderer
 from datasette.utils import MultiParams, StartupError
 from datasette.utils.asgi import Request
 
-from catalog import account_pages, agencies_pages, agency_pages, credential_pages, i18n, listing, pages
+from catalog import (
+    access_page,
+    account_pages,
+    agencies_pages,
+    agency_pages,
+    credential_pages,
+    csv_answer,
+    i18n,
+    listing,
+    pages,
+    purpose_page,
+    refusal,
+    tally,
+)
+from catalog.address import PublicAddress
 from catalog.authentication import Credentials
 from catalog.databases import CategoryDatabase, read_without_a_thread
 from catalog.errors import UsageError
-from catalog.excel import mark_csv_downloads
 from catalog.http import App
+from catalog.query.service import QueryService
 from catalog.recorder import Gate
 from catalog.routes import pattern_of
-from catalog.rule_table import RuleTable
+from catalog.rule_table import SOURCE, RuleTable
 from catalog.service import Service
 from catalog.serving.metrics import Metrics
 from catalog.serving.pages import Health
@@ -47,6 +62,7 @@ class _Guarded:
     rules: RuleTable
     watch: Watch
     health: Health
+    queries: QueryService
 
 
 _guarded: WeakKeyDictionary[Datasette, _Guarded] = WeakKeyDictionary()
@@ -56,6 +72,7 @@ _VIEWS = {**account_pages.VIEWS, **agencies_pages.VIEWS, **agency_pages.VIEWS, *
 
 _INSTANCE_ACTIONS = frozenset({"view-instance"})
 _DATABASE_ACTIONS = frozenset({"view-database"})
+_INSTANCE_RULE = "SELECT NULL AS parent, NULL AS child, 1 AS allow, 'signed in' AS reason"
 _CATEGORY_RULES = " UNION ALL ".join(
     f"SELECT '{category}' AS parent, NULL AS child, 1 AS allow, 'the six categories' AS reason"
     for category in CATEGORIES
@@ -89,9 +106,19 @@ def build(service: Service, watch: Watch | None = None, metrics: Metrics | None 
         datasette.remove_database(category)
         datasette.add_database(CategoryDatabase(datasette, service.instance.database_path(category)), name=category)
     read_without_a_thread(datasette.get_internal_database())
+    _count_rows(datasette)
     rules, health = RuleTable(datasette, service), Health(service, metrics)
-    _guarded[datasette] = _Guarded(service, rules, watch or Nobody(), health)
+    datasette.absolute_url = partial(_absolute_url, service.address)
+    limit_seconds = datasette.setting("sql_time_limit_ms") / 1000
+    queries = QueryService(service, limit_seconds, datasette.plugin_config("liandong") or {})
+    service.closing(queries.close)
+    _guarded[datasette] = _Guarded(service, rules, watch or Nobody(), health, queries)
     return datasette
+
+
+def _absolute_url(address: PublicAddress, request: Request, path: str) -> str:
+    """For Datasette's own, which takes scheme and host of the request and, for some facets, forgets ``base_url``."""
+    return address.url(path if path.startswith(address.base_url) else address.prefix + path)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -107,6 +134,27 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             f"{path} is not a table of settings; restore it from a backup", f"{path} 不是配置表；请从备份恢复"
         )
     return value
+
+
+def _count_rows(datasette: Datasette) -> None:
+    """Have the rows counted that Datasette's own views hand to a template or turn into JSON."""
+    from datasette.views.row import RowContext
+    from datasette.views.table import TableContext
+
+    render = datasette.render_template
+
+    async def counted(templates: Any, context: Any = None, *args: Any, **kwargs: Any) -> str:
+        if isinstance(context, (TableContext, RowContext)):
+            tally.add_table(context.rows, getattr(context, "facet_results", None))
+        html: str = await render(templates, context, *args, **kwargs)
+        return html
+
+    def counted_json(request: Request, args: Any, data: dict[str, Any], error: Any, truncated: Any = None) -> Response:
+        tally.add_table(data.get("rows") or (), data.get("facet_results"))
+        return json_renderer(request, args, data, error, truncated)
+
+    datasette.render_template = counted
+    datasette.renderers["json"] = (counted_json, lambda: True)
 
 
 def service_of(datasette: Datasette) -> Service | None:
@@ -140,7 +188,7 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
     guarded = _guarded.get(datasette)
 
     def wrap(app: App) -> App:
-        return app if guarded is None else Gate(mark_csv_downloads(app), datasette, guarded.service, guarded.watch)
+        return app if guarded is None else Gate(app, datasette, guarded.service, guarded.watch, guarded.queries)
 
     return wrap
 
@@ -165,9 +213,9 @@ def permission_resources_sql(
     if action == "view-table":
         return guarded.rules.rules_for(actor)
     if action in _INSTANCE_ACTIONS:
-        return PermissionSQL.allow(reason="signed in")
+        return PermissionSQL(sql=_INSTANCE_RULE, source=SOURCE)
     if action in _DATABASE_ACTIONS:
-        return PermissionSQL(sql=_CATEGORY_RULES)
+        return PermissionSQL(sql=_CATEGORY_RULES, source=SOURCE)
     return None  # nothing else is ever allowed: no SQL, no download, no writing
 
 
@@ -188,9 +236,15 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
 
         return view
 
+    async def whole_csv(request: Request) -> Any:
+        return await csv_answer.table(datasette, request)
+
     return [
         (r"^/$", bind(pages.home)),
         (r"^/language$", bind(pages.set_language)),
+        (r"^/access$", bind(access_page.access)),
+        (r"^/request$", bind(access_page.request_draft)),
+        (r"^/purpose$", bind(purpose_page.purpose)),
         (r"^/queries$", bind(pages.my_queries)),
         (r"^/ledger$", bind(pages.whole_ledger)),
         (r"^/healthz$", bind(health.healthz)),
@@ -201,6 +255,7 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         (r"^/log/tile/(?P<tile>[0-9]/.+)$", bind(pages.hash_tile)),
         (r"^/log/tile/(?P<tile>entries/.+)$", bind(pages.entry_bundle)),
         (r"^/log/receipt/(?P<seq>[0-9]+)$", bind(pages.receipt)),
+        (r"^/(?P<database>[^/.]+)/(?P<table>[^/.]+)\.csv$", whole_csv),
         *((rf"^{pattern_of(name)}$", bind(view)) for name, view in _VIEWS.items()),
     ]
 
@@ -212,7 +267,7 @@ def forbidden(datasette: Datasette, request: Request, message: str) -> Callable[
         return None
 
     async def answer() -> Response:
-        return await pages.forbidden(datasette, service, request)
+        return await refusal.forbidden(datasette, service, request)
 
     return answer
 

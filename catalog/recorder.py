@@ -7,16 +7,18 @@ no data leaves. What is not in :data:`catalog.routes.ROUTES` does not exist.
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote, urlencode
 
-import orjson
 from datasette.utils import error_body
+from datasette.utils.asgi import Request
 
-from catalog import admission, i18n, idempotency
+from catalog import admission, i18n, idempotency, tally
+from catalog.arguments import refuse_arguments
+from catalog.asking import SCOPE_KEY, Asked, purpose_of
 from catalog.authentication import Credentials, authenticate
 from catalog.errors import AuthenticationError, RequestError
 from catalog.http import (
@@ -35,12 +37,21 @@ from catalog.http import (
 )
 from catalog.identity import nonces
 from catalog.identity.nonces import replayed
-from catalog.routes import METHODS, Access, Match, match
+from catalog.outcomes import FAILED, REFUSED, SERVED, kind_of, once_a_day, repeated
+from catalog.purpose import PurposeError
+from catalog.query.errors import DeniedError, MethodError, QueryError
+from catalog.query.quotas import QuotaError
+from catalog.query.service import QueryService
+from catalog.refusal import refused
+from catalog.routes import API_BATCH, API_QUERY, METHODS, Access, Match, match, methods_of
 from catalog.service import Service
 from catalog.serving import tracing
 from catalog.serving.watch import Seen, Watch
 from catalog.signatures import MAX_AGE, MAX_SKEW, is_signed
+from catalog.spool import Room, Spool
+from catalog.tally import Tally
 from ledger import Appended, BilingualError, ConflictError, LedgerUnavailableError
+from ledger.items import SealedItems
 
 #: No inline script or style, nothing from elsewhere: these networks are closed, and data must not leak by a URL.
 CONTENT_SECURITY_POLICY = (
@@ -56,9 +67,18 @@ _SECURITY_HEADERS = {
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
 }
-#: JSON larger than this is not parsed again to count its rows.
-_COUNT_ROWS_BELOW_BYTES = 4 * 1024 * 1024
-_REFUSED_ARGUMENTS = frozenset({"_through", "_where", "_m2m", "_trace", "_context"})
+#: Fields that ask for a part of an answer, or for it only if it changed (RFC 9110 §13, §14). What gives data never sees
+#: them: "not modified" would be an answer about the data, and a part is not what the entry's digest is of.
+_CONDITIONAL = frozenset(
+    {b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since", b"if-range", b"range"}
+)
+#: Routes whose table Datasette answers for: decided here, for the purpose that was stated, before it is asked.
+_DECIDED_HERE = frozenset({"table", "row"})
+#: Routes that the query service answers without Datasette.
+_DIRECT = frozenset({API_QUERY, API_BATCH})
+#: Routes that give rows: they count against the agency's quota. Pages about the catalogue and the desk do not.
+_COUNTED = _DIRECT | {"table", "row", "query"}
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class Gate:
@@ -67,26 +87,35 @@ class Gate:
     Args:
         app: Datasette's own application.
         watch: told of each request, for metrics and the access log.
+        queries: answers the routes of ``POST /api/query``, and counts what each agency asks.
     """
 
-    def __init__(self, app: App, datasette: Datasette, service: Service, watch: Watch) -> None:
+    def __init__(self, app: App, datasette: Datasette, service: Service, watch: Watch, queries: QueryService) -> None:
         self._app = app
+        self._queries = queries
         self._datasette = datasette
         self._service = service
         self._address = service.address
         self._watch = watch
+        self._room = Room(service.instance.path / "spool", datasette.setting("max_csv_mb") * 2**20)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self._datasette.in_client():
+        if scope["type"] == "lifespan" or self._datasette.in_client():
             await self._app(scope, receive, send)
-            return
+        elif scope["type"] == "http":
+            with contextlib.closing(self._room.open()) as spool:
+                await self._serve(scope, receive, send, spool)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})  # nothing here speaks it, and no route decides on it
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, spool: Spool) -> None:
         started_ns = time.perf_counter_ns()
         refused = None
         try:
             scope = self._address.placed(scope)
         except RequestError as error:
             refused = error
-        request = _Request(scope, started_ns)
+        request = _Request(scope, started_ns, spool)
         i18n.language.set(i18n.negotiate(request.cookies.get(i18n.COOKIE), request.fields.get("accept-language", "")))
         try:
             answer = await self._answer(request, receive) if refused is None else self._misplaced(request, refused)
@@ -108,8 +137,7 @@ class Gate:
 
     async def _answer(self, request: _Request, receive: Receive) -> Answer:
         found = request.match
-        form = found is not None and found.route.access in (Access.PUBLIC, Access.SIGNED_IN)
-        body = await read_body(receive, MAX_FORM_BYTES if form else MAX_BODY_BYTES)
+        body = await read_body(receive, _body_limit(found))
         public = found is not None and found.route.access is Access.PUBLIC
         credentials = None
         try:
@@ -122,34 +150,84 @@ class Gate:
         inner = replay_body(body, receive)
         scope = request.inner_scope(credentials)
         if found is not None and public:
-            return await collect(self._app, scope, inner)
+            return await collect(self._app, scope, inner, request.spool)
         if credentials is None or admission.must_change_first(credentials.actor, found):
             return self._ask_first(request, credentials)
         if found is None:
-            raise RequestError(
-                404,
-                "there is nothing at this address; start from the home page",
-                "此地址没有内容；请从首页进入",
-            )
+            raise _nowhere(request)
         admission.check(credentials.actor, found.route)
         if found.route.access in (Access.SIGNED_IN, Access.OPERATION):
             await self._use_nonce(credentials)
-            return await collect(self._app, scope, inner)
+            return await collect(self._app, scope, inner, request.spool)
         if credentials.nonce and self._service.ledger.used(credentials.once_key) is not None:
             raise replayed()
-        refuse_arguments(request.query)
+        counted = tally.begin()
+        asked = scope[SCOPE_KEY] = Asked(found.resource)
         claim = None
-        if request.method == "POST":
-            key = request.fields.get(idempotency.HEADER)
-            claim = idempotency.claim(self._service, credentials.actor.agency, key, request.asked, body)
-            if claim is not None and (first := claim.first()) is not None:
-                return await self._repeat(credentials, first)
-        answer = await collect(self._app, scope, inner)
+        try:
+            refuse_arguments(request.query)
+            if request.method == "POST":
+                key = request.fields.get(idempotency.HEADER)
+                claim = idempotency.claim(self._service, credentials.actor.agency, key, request.asked, body)
+                if claim is not None and (first := claim.first()) is not None:
+                    return await self._repeat(credentials, first)
+            if found.route.name in _COUNTED:
+                self._queries.quotas.admit(credentials.actor)
+            answer = await self._ask(request, found, credentials, asked, body, scope, inner)
+        except RequestError as error:
+            if not _for_the_ledger(error, found):
+                raise
+            asked.reason = asked.reason or _reason(error)
+            answer = await self._error(request, error)
+        if answer.status in _REDIRECTS and (there := answer.header(b"location")):
+            # It carries no data, and the address that it leads to is recorded.
+            return Answer(answer.status, [(b"location", there.encode("latin-1")), (b"cache-control", b"no-store")])
+        answer.drop_headers("link")  # Datasette's names the next page by the last row's values
         if request.method == "HEAD":
-            answer.body = b""  # what leaves is what is hashed and counted
-        if 300 <= answer.status < 400:  # a redirect carries no data, the address it leads to is recorded
-            return answer
-        return await self._record(request, found, credentials, answer, claim)
+            answer.body, counted.rows = b"", 0  # what leaves is what is hashed and counted
+        return await self._record(request, found, credentials, answer, counted, claim, asked)
+
+    async def _ask(
+        self,
+        request: _Request,
+        found: Match,
+        credentials: Credentials,
+        asked: Asked,
+        body: bytes,
+        scope: Scope,
+        inner: Receive,
+    ) -> Answer:
+        """The answer of whoever makes it; of a table only when it is open for the purpose that was stated."""
+        if found.route.name in _DIRECT:
+            try:
+                return await self._queries.answer(found, credentials, asked, request.fields, body)
+            except DeniedError:
+                return await self._refused(request, credentials, asked, scope, inner)
+        if found.route.name not in _DECIDED_HERE:
+            return await collect(self._app, _unconditional(scope), inner, request.spool)
+        if found.route.name == "table":
+            self._queries.check_address(found.resource, request.query)
+        asked.purpose = purpose_of(self._service, credentials, request.fields, asked.resource)
+        decision = asked.decide(self._service, credentials)
+        if decision.allowed and decision.opens_table:
+            return await collect(self._app, _unconditional(scope), inner, request.spool)
+        if decision.code == "purpose_needed" and credentials.session and request.navigates:
+            there = urlencode({"resource": asked.resource, "next": request.target})
+            location = self._datasette.urls.path(f"/purpose?{there}")
+            return Answer(303, [(b"location", location.encode()), (b"cache-control", b"no-store")])
+        return await self._refused(request, credentials, asked, scope, inner)
+
+    async def _refused(
+        self, request: _Request, credentials: Credentials, asked: Asked, scope: Scope, inner: Receive
+    ) -> Answer:
+        """403 with the clause that decided."""
+        asking = Request({**scope, "actor": credentials.actor.to_datasette()}, inner)
+        response = await refused(self._datasette, self._service, asking, asked)
+
+        async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
+            await response.asgi_send(send)
+
+        return await collect(answer, scope, inner, request.spool)
 
     async def _use_nonce(self, credentials: Credentials) -> None:
         """Use up the nonce of a signed request that leaves no entry; raises :class:`AuthenticationError` if it was."""
@@ -170,7 +248,9 @@ class Gate:
         found: Match,
         credentials: Credentials,
         answer: Answer,
+        counted: Tally,
         claim: idempotency.Claim | None,
+        asked: Asked,
     ) -> Answer:
         """Append the entry of an answer; return the answer with the entry named in its headers.
 
@@ -178,22 +258,31 @@ class Gate:
             RequestError: 503, the ledger cannot be written; 409, the idempotency key was used for another call.
             AuthenticationError: the nonce was used by another request in the meantime.
         """
-        kind, fields = self._entry(found, credentials, answer)
+        kind, fields = self._entry(found, credentials, answer, counted, asked)
         particulars = credentials.particulars()
-        particulars["query"] = request.asked
-        if kind in ("query.served", "audit.read"):
-            particulars["answer_sha256"] = hashlib.sha256(answer.body).hexdigest()
+        particulars["query"] = f"{request.asked}\n{asked.text}" if asked.text else request.asked
+        if asked.purpose is not None:
+            particulars |= asked.purpose.particulars()
+        if kind in (SERVED, "audit.read"):
+            particulars["answer_sha256"] = await answer.sha256()
+        # From the request's arrival here to the whole answer, hashed: what the agency waited for but the commit itself.
         fields["elapsed_us"] = (time.perf_counter_ns() - request.started_ns) // 1000
         once: tuple[str, ...] = (credentials.once_key,) if credentials.nonce else ()
         if claim is not None and answer.status < 400:
             once += claim.once
         try:
-            done = await self._append(request, kind, fields, particulars, once)
+            if kind == REFUSED:
+                done = await self._append_refusal(request, fields, particulars, once)
+            else:
+                done = await self._append(request, kind, fields, particulars, once, asked.items)
         except ConflictError as error:
             if claim is not None and (first := claim.first()) is not None:
                 return await self._repeat(credentials, first)
             self._watch.refused_credentials("signature")
             raise replayed() from error
+        self._queries.quotas.add_rows(credentials.actor, counted.rows or 0)
+        if found.route.name in _DIRECT:
+            self._queries.finish(answer, asked, done.seq, self._receipt_path(done.seq))
         answer.set_headers(
             {
                 "ledger-entry": str(done.seq),
@@ -204,14 +293,22 @@ class Gate:
         return answer
 
     async def _append(
-        self, request: _Request, kind: str, fields: dict[str, Any], particulars: dict[str, Any], once: tuple[str, ...]
+        self,
+        request: _Request,
+        kind: str,
+        fields: dict[str, Any],
+        particulars: dict[str, Any],
+        once: tuple[str, ...],
+        items: SealedItems | None = None,
     ) -> Appended:
         """Make an answer's entry durable. Raises what :meth:`_record` does, and :class:`ConflictError`."""
         self._watch.appending(1)
         queued = time.perf_counter()
         try:
             with tracing.appending(fields["route"]) as span:
-                done = await self._service.ledger.append_async(kind, fields, particulars=particulars, once=once)
+                done = await self._service.ledger.append_async(
+                    kind, fields, particulars=particulars, batch=items, once=once
+                )
                 span.set_attribute("liandong.entry", done.seq)
         except ConflictError:
             raise
@@ -229,28 +326,45 @@ class Gate:
         request.entry = done.seq
         return done
 
-    def _entry(self, found: Match, credentials: Credentials, answer: Answer) -> tuple[str, dict[str, Any]]:
+    async def _append_refusal(
+        self, request: _Request, fields: dict[str, Any], particulars: dict[str, Any], once: tuple[str, ...]
+    ) -> Appended:
+        """The day's first refusal of a resource to a requester; further attempts of that day fail with its number."""
+        ledger = self._service.ledger
+        key = once_a_day(fields["requester"], fields["resource"], self._service.register.today())
+        if ledger.used(key) is None:
+            with contextlib.suppress(ConflictError):  # refused in another process at the same moment, or replayed
+                return await self._append(request, REFUSED, fields, particulars, (*once, key))
+        first = ledger.used(key)
+        if first is None:
+            raise ConflictError("the nonce was used before", "随机数已被使用")
+        return await self._append(request, FAILED, repeated(fields, first), particulars, once)
+
+    def _entry(
+        self, found: Match, credentials: Credentials, answer: Answer, counted: Tally, asked: Asked
+    ) -> tuple[str, dict[str, Any]]:
         fields: dict[str, Any] = {
             "requester": credentials.actor.agency,
             "auth": credentials.actor.auth,
-            "resource": found.resource,
+            "resource": asked.resource,
             "route": found.route.name,
             "status": answer.status,
         }
         if credentials.actor.keyid:
             fields["keyid"] = credentials.actor.keyid
         if found.route.access is Access.AUDIT:
-            return "audit.read", {**fields, "size_bytes": len(answer.body)}
-        decision = self._service.decision(credentials.actor, found.resource) if answer.status == 403 else None
-        if answer.status == 403 and (decision is None or not decision.allowed):
-            return "query.referred", {**fields, "clause": decision.code if decision else "not_published"}
-        if answer.status >= 400:
-            return "query.failed", fields
-        fields |= {"format": found.format, "size_bytes": len(answer.body)}
-        rows = _count_rows(found, answer)
-        if rows is not None:
-            fields["rows"] = rows
-        return "query.served", fields
+            return "audit.read", {**fields, "size_bytes": answer.size_bytes}
+        if asked.purpose is not None:
+            fields["purpose"] = asked.purpose.code
+        kind, more = kind_of(asked, answer.status)
+        fields |= more
+        if kind == SERVED:
+            fields |= {"format": asked.format or found.format, "size_bytes": answer.size_bytes}
+            if counted.rows is not None:
+                fields["rows"] = counted.rows
+            if len(asked.resources) > 1:
+                fields["resources"] = list(asked.resources)
+        return kind, fields
 
     def _ask_first(self, request: _Request, credentials: Credentials | None) -> Answer:
         """What must be done before anything opens: sign in, or choose a password of one's own."""
@@ -292,14 +406,16 @@ class Gate:
             answer.set_header("www-authenticate", "Bearer")
         if error.status == 503:
             answer.set_header("retry-after", "5")
+        answer.set_headers(error.headers)
         return answer
 
 
 class _Request:
     """What the gate reads of a request, once; ``path`` and ``target`` lie below the public prefix."""
 
-    def __init__(self, scope: Scope, started_ns: int) -> None:
+    def __init__(self, scope: Scope, started_ns: int, spool: Spool) -> None:
         self.started_ns = started_ns
+        self.spool = spool
         self.method: str = scope["method"]
         raw_path = scope.get("raw_path") or scope["path"].encode()
         self.path: str = raw_path.decode("latin-1").partition("?")[0]
@@ -317,6 +433,11 @@ class _Request:
         self.entry: int | None = None
         self._credentials: Credentials | None = None
         self._scope = scope
+
+    @property
+    def navigates(self) -> bool:
+        """A browser that follows a link or an address, to a page or to a file of it."""
+        return "text/html" in self.fields.get("accept", "") and self.method == "GET"
 
     @property
     def wants_html(self) -> bool:
@@ -345,12 +466,44 @@ class _Request:
             self.match.route.name if self.match else "none",
             answer.status,
             (time.perf_counter_ns() - self.started_ns) // 1000,
-            0 if self.method == "HEAD" else len(answer.body),
+            0 if self.method == "HEAD" else answer.size_bytes,
             credentials.actor.agency if credentials else "",
             credentials.actor.auth if credentials else "",
             self.entry,
             tracing.trace_id(),
         )
+
+
+def _for_the_ledger(error: RequestError, found: Match) -> bool:
+    """Whether an error while something was asked is an entry of its own."""
+    if isinstance(error, AuthenticationError) or found.route.access is not Access.RECORDED:
+        return False
+    if isinstance(error, QuotaError):
+        return error.first
+    return error.status < 500 or isinstance(error, QueryError)
+
+
+def _reason(error: RequestError) -> str:
+    if isinstance(error, QueryError):
+        return error.code
+    return "purpose" if isinstance(error, PurposeError) else "request"
+
+
+def _body_limit(found: Match | None) -> int:
+    if found is not None and found.route.body_bytes:
+        return found.route.body_bytes
+    form = found is not None and found.route.access in (Access.PUBLIC, Access.SIGNED_IN)
+    return MAX_FORM_BYTES if form else MAX_BODY_BYTES
+
+
+def _nowhere(request: _Request) -> RequestError:
+    """404, or below ``/api/`` 405 where the address takes another method."""
+    methods = methods_of(request.path)
+    if methods:
+        return MethodError(methods)
+    return RequestError(
+        404, "there is nothing at this address; start from the home page", "此地址没有内容；请从首页进入"
+    )
 
 
 def _kind_of(fields: Mapping[str, str]) -> str:
@@ -360,33 +513,6 @@ def _kind_of(fields: Mapping[str, str]) -> str:
     return "token" if fields.get("authorization") else "session"
 
 
-def refuse_arguments(query: str) -> None:
-    """Raise :class:`RequestError` 400 for arguments of Datasette that reach past the table that was asked for.
-
-    ``_through`` filters by another table, whose permission would have to be decided and recorded too.
-    """
-    for name, _ in parse_qsl(query, keep_blank_values=True):
-        if name in _REFUSED_ARGUMENTS:
-            raise RequestError(
-                400,
-                f"the argument {name} is not served here; filter by the table's own columns",
-                f"不支持参数 {name}；请按本表的字段筛选",
-            )
-
-
-def _count_rows(found: Match, answer: Answer) -> int | None:
-    if found.format != "json" or len(answer.body) > _COUNT_ROWS_BELOW_BYTES:
-        return None
-    if not answer.body:
-        return 0
-    try:
-        value = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:  # newline-delimited JSON: a row a line
-        return answer.body.count(b"\n") + (not answer.body.endswith(b"\n"))
-    if isinstance(value, list):
-        return len(value)
-    # Facets give values away as rows do; with _shape=object the rows are the members, by primary key.
-    rows = value.get("rows", value if "ok" not in value else [])
-    facets = value.get("facet_results") or {}
-    groups = facets.get("results", {}) if isinstance(facets, dict) else {}
-    return len(rows) + sum(len(group.get("results", [])) for group in groups.values())
+def _unconditional(scope: Scope) -> Scope:
+    """The scope without fields that ask for less than the whole answer."""
+    return {**scope, "headers": [item for item in scope["headers"] if item[0].lower() not in _CONDITIONAL]}

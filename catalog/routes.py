@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 from urllib.parse import unquote
 
 from ledger import CATEGORIES
@@ -26,12 +27,19 @@ class Access(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One kind of address. ``name`` stands in entries and in access logs, never the query string."""
+    """One kind of address. ``name`` stands in entries and in access logs, never the query string.
+
+    Attributes:
+        format: of the answer, where the address does not end in it.
+        body_bytes: the most that a request's body may be; 0 where the access says it.
+    """
 
     name: str
     methods: frozenset[str]
     pattern: re.Pattern[str]
     access: Access
+    format: str = "html"
+    body_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,8 @@ _TABLE = r"(?P<table>[a-z][a-z0-9_]*)"
 _FORMAT = r"(\.(?P<format>json|csv))?"
 # Only the spelling of ledger.log.tiles.Tile passes in the end; an entry bundle never matches the public route.
 _TILE = r"(x[0-9]{3}/){0,5}[0-9]{3}(\.p/[1-9][0-9]{0,2})?"
+# No name of a static file begins with a dot: Datasette would say of a path outside whether there is such a folder.
+_NAME = r"[a-z0-9_-]+"
 _SEQ = r"(?P<seq>0|[1-9][0-9]{0,15})"
 # The own agency's administration, and that of another for those who may see it.
 _AGENCY = r"/(?:agency|agencies/id/(?P<agency>[a-z][a-z0-9_-]{0,31}))"
@@ -58,12 +68,18 @@ _KEYID = r"(?P<keyid>[a-z0-9]{1,16}:[0-9a-f]{32})"
 _TOKEN = r"(?P<token>token:[0-9a-f]{16})"  # noqa: S105 - a token's public id, not a token
 
 
-def _route(name: str, methods: frozenset[str], pattern: str, access: Access) -> Route:
-    return Route(name, methods, re.compile(pattern), access)
+#: Routes of ``POST /api/query``, which :mod:`catalog.query` answers without Datasette.
+API_QUERY, API_BATCH = "api-query", "api-batch"
+#: A query with 20 filters, some of them lists, and 500 look-ups with columns of their own.
+_QUERY_BYTES, _BATCH_BYTES = 128 * 1024, 512 * 1024
+
+
+def _route(name: str, methods: frozenset[str], pattern: str, access: Access, **more: Any) -> Route:
+    return Route(name, methods, re.compile(pattern), access, **more)
 
 
 ROUTES = (
-    _route("static", _READ, r"/-/static-plugins/(liandong|catalog)/[a-z0-9_./-]+", Access.PUBLIC),
+    _route("static", _READ, rf"/-/static-plugins/liandong/({_NAME}/)*{_NAME}(\.{_NAME})+", Access.PUBLIC),
     _route("favicon", _READ, r"/favicon\.ico", Access.PUBLIC),
     _route("sign-in", _READ | _POST, r"/sign-in", Access.PUBLIC),
     _route("language", _POST, r"/language", Access.PUBLIC),
@@ -75,6 +91,9 @@ ROUTES = (
     # Not by address: behind a proxy on this machine everybody comes from the loopback.
     _route("metrics", _READ, r"/metrics", Access.OPERATION),
     _route("sign-out", _POST, r"/sign-out", Access.SIGNED_IN),
+    _route("access", _READ, r"/access", Access.SIGNED_IN),
+    _route("request", _READ, r"/request", Access.SIGNED_IN),
+    _route("purpose", _READ | _POST, r"/purpose", Access.SIGNED_IN),
     _route("account", _READ, r"/account", Access.SIGNED_IN),
     _route("account-password", _READ | _POST, r"/account/password", Access.SIGNED_IN),
     _route("account-sessions", _POST, r"/account/sessions", Access.SIGNED_IN),
@@ -97,6 +116,14 @@ ROUTES = (
     _route("my-queries", _READ, r"/queries", Access.SIGNED_IN),
     _route("entries", _READ, rf"/log/tile/entries/{_TILE}", Access.AUDIT),
     _route("ledger", _READ, r"/ledger", Access.AUDIT),
+    _route("openapi", _READ, r"/api/openapi\.json", Access.PUBLIC, format="json"),
+    _route(API_BATCH, _POST, r"/api/query/batch", Access.RECORDED, format="json", body_bytes=_BATCH_BYTES),
+    _route(
+        API_QUERY, _POST, rf"/api/query/{_DATABASE}/{_TABLE}", Access.RECORDED, format="json", body_bytes=_QUERY_BYTES
+    ),
+    # The form asks nothing yet; what it sends is a query.
+    _route("query-form", _READ, rf"/query/{_DATABASE}/{_TABLE}", Access.SIGNED_IN),
+    _route("query", _POST, rf"/query/{_DATABASE}/{_TABLE}", Access.RECORDED, body_bytes=_QUERY_BYTES),
     _route("home", _READ, r"/", Access.RECORDED),
     _route("database", _READ, rf"/{_DATABASE}(\.(?P<format>json))?", Access.RECORDED),
     _route("table", _READ, rf"/{_DATABASE}/{_TABLE}{_FORMAT}", Access.RECORDED),
@@ -126,5 +153,15 @@ def match(method: str, path: str) -> Match | None:
         if found and method in route.methods:
             parts = found.groupdict()
             resource = "/".join(part for part in (parts.get("database"), parts.get("table")) if part)
-            return Match(route, resource or route.name, parts.get("format") or "html")
+            return Match(route, resource or route.name, parts.get("format") or route.format)
     return None
+
+
+def methods_of(path: str) -> frozenset[str]:
+    """The methods that an address below ``/api/`` answers; none where there is no such address.
+
+    Programs are told of a wrong method; elsewhere an address with another method does not exist.
+    """
+    if not path.startswith("/api/") or unquote(path) != path:
+        return frozenset()
+    return frozenset().union(*(route.methods for route in ROUTES if route.pattern.fullmatch(path)))

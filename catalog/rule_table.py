@@ -18,6 +18,8 @@ from catalog.service import RegisterState, Service
 if TYPE_CHECKING:
     from datasette.app import Datasette
 
+#: Whose rules these are, where Datasette explains them. Named, because it mistakes the source of rules without a name.
+SOURCE = "liandong"
 #: Sets of earlier states that are kept for requests under way.
 _KEPT = 64
 _SCHEMA = """
@@ -49,6 +51,7 @@ class RuleTable:
         return PermissionSQL(
             sql="SELECT parent, child, allow, reason FROM liandong_rules WHERE rule_set = :liandong_rule_set",
             params={"liandong_rule_set": found[1]},
+            source=SOURCE,
         )
 
     async def _write(self, actor: dict[str, Any]) -> int:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 
 from catalog.errors import UsageError
+from catalog.serving.access_log import AccessLog
 from catalog.serving.answering import Answering, Stop
 from catalog.serving.metrics import clear_folder
 from catalog.serving.options import Options
@@ -77,6 +78,8 @@ async def _answer(
 def _with_workers(
     instance: Instance, listener: socket.socket, options: Options, stop: Stop, on_ready: Callable[[], None]
 ) -> None:
+    if options.access_log is not None:  # said once, before every worker says it
+        AccessLog(options.access_log).close()
     figures = make_run_folder(instance.path) / "figures"
     clear_folder(figures)
     parent = Parent(instance.path, listener, options, figures, _say)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from catalog import grants
 from catalog.address import PublicAddress
+from catalog.decisions import Decisions
 from catalog.identity.actor import Actor
 from catalog.identity.failures import UnknownCounter
 from catalog.identity.projection import catch_up
 from catalog.identity.register import Register
 from catalog.identity.sign_in import Door
-from catalog.permissions import Decision, decide
+from catalog.permissions import Decision
 from ledger import BilingualError, Instance, Ledger
 from ledger.log.sequencer import Committed
 
@@ -36,11 +36,12 @@ class Service:
     register: Register
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     unknown: UnknownCounter = field(init=False)
-    _decided: dict[tuple[str, str], list[tuple[dict[str, str], Decision]]] = field(default_factory=dict)
-    _decided_in: RegisterState | None = None
+    _decided: Decisions = field(init=False, repr=False)
+    _closers: list[Callable[[], None]] = field(init=False, repr=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self.unknown = UnknownCounter(self.register)
+        self._decided = Decisions(self.register)
 
     @classmethod
     def open(cls, instance: Instance, *, on_commit: Callable[[Committed], None] | None = None) -> Service:
@@ -72,36 +73,40 @@ class Service:
         """What signing in with a password needs."""
         return Door(self.register, self.ledger, self.instance.session_secret(), self.unknown)
 
+    def closing(self, close: Callable[[], None]) -> None:
+        """Have ``close`` called when the service is closed, before ledger and register are."""
+        self._closers.append(close)
+
     def close(self) -> None:
+        while self._closers:
+            self._closers.pop()()
         self.unknown.write()
         self.ledger.close()
         self.register.close()
 
     def register_state(self) -> RegisterState:
         """What decisions hang on besides the asker: another value when the register changed, and on another day."""
-        return self.register.version(), self.register.today()
+        return self._decided.state()
 
-    def decisions(self, agency: str, role: str) -> list[tuple[dict[str, str], Decision]]:
-        """Each published table with the decision for ``agency`` today."""
-        state = self.register_state()
-        if state != self._decided_in:
-            self._decided.clear()
-            self._decided_in = state
-        if (agency, role) not in self._decided:
-            held = grants.grants_to(self.register, agency, state[1])
-            suspended = grants.suspensions_of(self.register, agency)
-            self._decided[agency, role] = [
-                (resource, decide(role, agency, resource, held, suspended))
-                for resource in grants.resources(self.register)
-            ]
-        return self._decided[agency, role]
+    def decisions(self, agency: str, role: str) -> list[tuple[dict[str, Any], Decision]]:
+        """Each published table with the decision for ``agency`` today, no purpose being stated yet."""
+        return self._decided.every(agency, role)
 
-    def decision(self, actor: Actor, resource: str) -> Decision | None:
-        """The decision for one resource ``database/table``; None where nothing of that name is published."""
-        for found, decision in self.decisions(actor.agency, actor.role):
-            if f"{found['database']}/{found['table_name']}" == resource:
-                return decision
-        return None
+    def decision(self, actor: Actor, resource: str, purpose_code: str | None = None) -> Decision:
+        """The decision for one resource ``database/table``, for the purpose that was stated."""
+        return self.decision_of(actor.agency, actor.role, resource, purpose_code)
+
+    def decision_of(self, agency: str, role: str, resource: str, purpose_code: str | None = None) -> Decision:
+        """:meth:`decision` for any agency of the register."""
+        return self._decided.one(agency, role, resource, purpose_code)
+
+    def resource(self, resource: str) -> dict[str, Any] | None:
+        """What the register says of a published table ``database/table``."""
+        return self._decided.resource(resource)
+
+    def purposes_granted(self, actor: Actor, resource: str) -> list[str] | None:
+        """The codes of purpose for which the agency's grants in force open a table; None where it needs none."""
+        return self._decided.purposes(actor.agency, actor.role, resource)
 
     def view_table_rules(self, actor: dict[str, Any]) -> list[list[Any]]:
         """Rows ``[database, table, allow, reason]`` for Datasette's permission system."""

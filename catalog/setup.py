@@ -16,7 +16,7 @@ from catalog.identity.register import Register
 from ingest.mapping import packaged_mappings
 from ingest.schema import create_databases
 from ledger import Instance, NoteError, Settings
-from ledger.log.note import Checkpoint, Note
+from ledger.log.note import Checkpoint, Note, VerifierKey, open_checkpoint
 
 #: Configuration that an instance gets a copy of, and may change.
 DEFAULT_FILES = ("datasette.yml", "metadata.yml")
@@ -54,19 +54,22 @@ def built_beside(directory: Path) -> Iterator[Path]:
             shutil.rmtree(building, ignore_errors=True)
 
 
-def create_instance(path: Path, settings: Settings, continues: bytes | None = None) -> Instance:
+def create_instance(
+    path: Path, settings: Settings, continues: bytes | None = None, old_key: VerifierKey | None = None
+) -> Instance:
     """Create an instance in ``path``, with empty tables and a ledger that begins with ``log.opened``.
 
     Args:
         continues: the last cosigned checkpoint of a log whose key was lost; the new ledger begins with
             ``log.continued`` then, which holds it.
+        old_key: that log's verifier key, with which its checkpoint must be signed; a lost private key leaves it known.
 
     Raises:
-        NoteError: ``continues`` is no checkpoint, or of a log of the same name.
+        NoteError: ``continues`` is no checkpoint, not signed by ``old_key``, or of a log of the same name.
         BilingualError: the folder is not empty or cannot be written, or a setting is out of form.
     """
     if continues is not None:
-        _check_continues(continues, settings.origin)
+        _check_continues(continues, settings.origin, old_key)
     instance = Instance.create(path, settings)
     defaults = resources.files("catalog") / "defaults"
     for name in DEFAULT_FILES:
@@ -87,9 +90,11 @@ def create_instance(path: Path, settings: Settings, continues: bytes | None = No
     return instance
 
 
-def _check_continues(note: bytes, origin: str) -> None:
-    """Only its form: the key that could verify its own signature is lost, its witnesses' signatures stand for it."""
+def _check_continues(note: bytes, origin: str, old_key: VerifierKey | None) -> None:
+    """Its form, and the old log's signature where its key is given; what it proves rests on its witnesses'."""
     parsed = Note.parse(note)
+    if old_key is not None:
+        open_checkpoint(note, old_key)
     if Checkpoint.parse_text(parsed.text).origin == origin:
         raise NoteError(
             f"the checkpoint is of a log named {origin!r} too; a log that goes on under a new key needs a new --origin",

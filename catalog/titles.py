@@ -21,8 +21,9 @@ from ingest.tables import DATABASE_INFO, tables_of
 
 #: Columns that are ours and not the source's.
 ROW_ID, BATCH, NOTE = "id", "_batch", "data_note"
-#: Roles whose values must not stand in an address (and so in histories and logs): not offered for filter and sort.
-PRIVATE_ROLES = frozenset({"personal", "subject_id"})
+#: Roles whose values must not stand in an address (and so in histories and logs): they tell who somebody is. Asked by
+#: these is by POST. A party may be a natural person, whose name stands there.
+PRIVATE_ROLES = frozenset({"personal", "subject_id", "party"})
 #: Text of at most so many characters is taken for a kind of thing, worth counting by value.
 _KIND_LENGTH = 50
 _OWN_COLUMNS = {

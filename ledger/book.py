@@ -11,7 +11,7 @@ import os
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +19,9 @@ from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger import entries, erasure, rotation
+from ledger import entries, erasure, items, rotation
 from ledger.errors import EntryError, LedgerError, ProofError, TamperError
+from ledger.items import ItemProof, SealedItems
 from ledger.log import canonical, commitment
 from ledger.log.export import export
 from ledger.log.guard import HeadGuard
@@ -41,12 +42,14 @@ CLOCK_BACK = "clock.back"
 class Receipt:
     """What proves an entry to somebody who holds the log's verifier key: its exact bytes and a tlog-proof.
 
-    ``openings`` opens the entry's commitments; it goes to the one the entry concerns, to nobody else.
+    ``openings`` opens the entry's commitments, ``items`` those of a batch; they go to the one the entry concerns, to
+    nobody else.
     """
 
     entry: bytes
     proof: bytes
     openings: Mapping[str, commitment.Opening]
+    items: tuple[ItemProof, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The receipt as the interface gives it: docs/spec/receipt.md."""
@@ -57,6 +60,7 @@ class Receipt:
                 name: {"salt": opening.salt.hex(), "value": opening.value}
                 for name, opening in sorted(self.openings.items())
             },
+            **({"items": [item.to_json() for item in self.items]} if self.items else {}),
         }
 
     @classmethod
@@ -67,15 +71,15 @@ class Receipt:
             EntryError: not of the form of docs/spec/receipt.md.
         """
         try:
-            if set(value) != {"entry", "proof", "openings"}:
-                raise KeyError("members")
+            # Members that this version does not know are passed over: nothing proves them (receipt.md R1).
             openings = {name: _opening(**opening) for name, opening in value["openings"].items()}
-            return cls(value["entry"].encode(), value["proof"].encode(), openings)
+            proven = tuple(ItemProof.from_json(item) for item in value.get("items", ()))
+            return cls(value["entry"].encode(), value["proof"].encode(), openings, proven)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise EntryError(
-                "this is not a receipt: want an object with entry, proof and openings and nothing else; "
+                "this is not a receipt: want an object with entry, proof and openings; "
                 "fetch it again from /log/receipt/NUMBER",
-                "这不是回执：应为只含 entry、proof 和 openings 的对象；请从 /log/receipt/编号 重新获取",
+                "这不是回执：应为含 entry、proof 和 openings 的对象；请从 /log/receipt/编号 重新获取",
             ) from error
 
     def verify(self, key: VerifierKey) -> dict[str, Any]:
@@ -103,7 +107,27 @@ class Receipt:
             if not isinstance(commitments, dict) or name not in commitments:
                 raise EntryError(f"the entry commits to nothing named {name!r}", f"条目中没有名为 {name!r} 的承诺")
             commitment.check_opening(str(commitments[name]), name, opening)
+        for item in self.items:
+            item.check(entry)
         return entry
+
+    def only(self, openings: Iterable[str], indexes: Iterable[int]) -> Receipt:
+        """The same receipt with these openings and items and no others: what is shown to a third party.
+
+        Raises:
+            EntryError: it does not have one of them.
+        """
+        held = {item.index: item for item in self.items}
+        wanted, numbers = sorted(set(openings)), sorted(set(indexes))
+        missing = [name for name in wanted if name not in self.openings]
+        missing += [items.item_field(number) for number in numbers if number not in held]
+        if missing:
+            has = ", ".join([*self.openings, *(items.item_field(index) for index in held)]) or "none"
+            raise EntryError(
+                f"the receipt does not open {missing[0]}; it opens {has}", f"回执未开启 {missing[0]}；已开启：{has}"
+            )
+        opened = {name: self.openings[name] for name in wanted}
+        return Receipt(self.entry, self.proof, opened, tuple(held[number] for number in numbers))
 
 
 class Ledger:
@@ -206,6 +230,7 @@ class Ledger:
         fields: Mapping[str, Any],
         *,
         particulars: Mapping[str, Any] | None = None,
+        batch: SealedItems | None = None,
         once: Sequence[str] = (),
         expect: Expect | None = None,
     ) -> Appended:
@@ -214,6 +239,7 @@ class Ledger:
         Args:
             fields: the open fields of the kind's schema.
             particulars: values that go in as commitments only.
+            batch: items of which only number and root go in.
             once: keys of which none may have been used before.
             expect: what must be the newest entry with a value in an indexed field, decided under the write lock.
 
@@ -222,7 +248,7 @@ class Ledger:
             ConflictError: a key in ``once`` was used, or ``expect`` does not hold.
             LedgerUnavailableError: nothing was written.
         """
-        return self._sequencer.append(self._draft(kind, fields, particulars or {}, once, expect))
+        return self._sequencer.append(self._draft(kind, fields, particulars or {}, once, expect, batch))
 
     async def append_async(
         self,
@@ -230,11 +256,20 @@ class Ledger:
         fields: Mapping[str, Any],
         *,
         particulars: Mapping[str, Any] | None = None,
+        batch: SealedItems | None = None,
         once: Sequence[str] = (),
         expect: Expect | None = None,
     ) -> Appended:
         """:meth:`append`, without blocking the event loop."""
-        return await self._sequencer.append_async(self._draft(kind, fields, particulars or {}, once, expect))
+        return await self._sequencer.append_async(self._draft(kind, fields, particulars or {}, once, expect, batch))
+
+    def salts(self, count: int) -> list[bytes]:
+        """Salts for the items of a batch, from the ledger's own randomness."""
+        return items.draw_salts(count, self._random)
+
+    def seal_items(self, openings: Sequence[commitment.Opening]) -> SealedItems:
+        """Items for :meth:`append`. Raises :class:`LedgerError` where one is not canonical."""
+        return items.seal_items(openings, self._random)
 
     def entry(self, seq: int) -> dict[str, Any]:
         """The decoded entry ``seq``. Raises :class:`LedgerError` if there is none."""
@@ -270,7 +305,10 @@ class Ledger:
             LedgerError: there is no such entry.
             TamperError: what is stored does not lead to the signed checkpoint, or a particular was changed.
         """
-        return self._read(lambda store: _receipt(store, seq, self.verifier_key, with_openings))
+        key = self.verifier_key
+        return self._read(
+            lambda store: receipt_of(store, seq, lambda note: open_checkpoint(note, key), with_openings=with_openings)
+        )
 
     def tile(self, tile: Tile) -> bytes:
         """A hash tile, or with level None an entry bundle, of what the newest checkpoint covers; one read.
@@ -305,8 +343,12 @@ class Ledger:
         particulars: Mapping[str, Any],
         once: Sequence[str],
         expect: Expect | None,
+        batch: SealedItems | None = None,
     ) -> Draft:
         kind = entries.current(kind_name)
+        if batch is not None:
+            fields = {**fields, "items": len(batch.sealed), "items_root": batch.root}
+            particulars = {**particulars, items.FIELD: batch.commitments}
         entries.check_fields(kind, fields)
         unknown = sorted(set(particulars) - kind.particulars)
         if unknown:
@@ -318,7 +360,7 @@ class Ledger:
         composed = {**fields, "kind": kind.name, "v": kind.version}
         if sealed:
             composed["commit"] = {item.field: item.commitment for item in sealed}
-        return Draft(composed, sealed, tuple(once), expect)
+        return Draft(composed, sealed + (batch.sealed if batch is not None else ()), tuple(once), expect)
 
     def _read(self, read: Callable[[Store], T]) -> T:
         with self._reader_lock:
@@ -367,12 +409,17 @@ def _opening(salt: str, value: Any) -> commitment.Opening:
     return commitment.Opening(bytes.fromhex(salt), value)
 
 
-def _receipt(store: Store, seq: int, key: VerifierKey, with_openings: bool) -> Receipt:
+def receipt_of(store: Store, seq: int, open_signed: Callable[[bytes], Checkpoint], *, with_openings: bool) -> Receipt:
+    """:meth:`Ledger.receipt` from a store, for whoever has not the log's private key.
+
+    Args:
+        open_signed: reads a signed checkpoint and verifies it; raises :class:`NoteError`.
+    """
     entry = store.entry(seq)
     found = store.checkpoint()
     if found is None:
         raise LedgerError("the ledger has no checkpoint", "台账没有检查点")
-    checkpoint = open_checkpoint(found[1], key)
+    checkpoint = open_signed(found[1])
     hashes = inclusion_proof(seq, checkpoint.size, store)
     try:  # cheap beside the signature check, and nobody is ever handed a receipt that does not hold
         check_inclusion(leaf_hash(entry), seq, checkpoint.size, hashes, checkpoint.root)
@@ -384,9 +431,23 @@ def _receipt(store: Store, seq: int, key: VerifierKey, with_openings: bool) -> R
         ) from error
     proof = TlogProof(seq, tuple(hashes), found[1])
     openings: dict[str, commitment.Opening] = {}
+    proven: tuple[ItemProof, ...] = ()
     if with_openings:
         committed = canonical.decode_object(entry).get("commit", {})
         if isinstance(committed, dict):
-            commitments = {name: str(value) for name, value in committed.items()}
-            openings = {sealed.field: commitment.unseal(sealed) for sealed in store.sealed(seq, commitments)}
-    return Receipt(entry, proof.to_bytes(), openings)
+            openings = _opened(store, seq, {name: str(value) for name, value in committed.items()})
+        if items.FIELD in openings:
+            proven = _proven(store, seq, openings.pop(items.FIELD).value)
+    return Receipt(entry, proof.to_bytes(), openings, proven)
+
+
+def _opened(store: Store, seq: int, commitments: dict[str, str]) -> dict[str, commitment.Opening]:
+    return {sealed.field: commitment.unseal(sealed) for sealed in store.sealed(seq, commitments)}
+
+
+def _proven(store: Store, seq: int, value: canonical.Value) -> tuple[ItemProof, ...]:
+    """The items of an entry that were not erased, from the commitments of all of them."""
+    commitments = [str(each) for each in value] if isinstance(value, list) else []
+    opened = _opened(store, seq, {items.item_field(index): each for index, each in enumerate(commitments)})
+    by_index = {items.item_index(field): opening for field, opening in opened.items()}
+    return items.prove_items(commitments, {index: each for index, each in by_index.items() if index is not None})

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from ledger import cli_publish, cli_verify
-from ledger.book import Receipt
-from ledger.cli_common import bilingual_errors, instance_option, parse_vkey
+from ledger import cli_publish, cli_published, cli_verify, cli_witnessing
+from ledger.book import Receipt, receipt_of
+from ledger.cli_common import bilingual_errors, instance_option, parse_vkey, read_input, reading, write_output
 from ledger.cli_keys import erase, rotate_key
-from ledger.errors import BilingualError, EntryError, LedgerError
+from ledger.errors import ArgumentError, BilingualError, LedgerError
 from ledger.instance import Instance
 from ledger.outside import parse_json
 
@@ -30,6 +30,10 @@ for command in (
     cli_publish.check_proof,
     erase,
     rotate_key,
+    cli_witnessing.witness_export,
+    cli_witnessing.witness_import,
+    cli_witnessing.witness_push,
+    cli_witnessing.bounds,
 ):
     ledger.add_command(command)
 
@@ -73,25 +77,36 @@ def verify(
     SOURCE is an exported directory or the address of a running service (https://…, with --vkey); without it the
     instance's own ledger is read. SOURCE 为导出目录或服务地址，缺省时核验本实例。
     """
-    if source and vkey is None:
-        raise click.UsageError(
-            "SOURCE needs --vkey, got from elsewhere. 核验 SOURCE 须用 --vkey 给出从别处取得的公钥。"
-        )
+    _check_usage(source, vkey, jobs)
     try:
         if source:
-            published = cli_publish.verify_published(source, vkey or "", token, witnesses, against)
-            told, value = cli_publish.describe(published), cli_publish.to_json(published)
+            published = cli_published.verify_published(source, vkey or "", token, witnesses, against, state)
+            told, value = cli_published.describe(published), cli_published.to_json(published)
         else:
             opened = Instance.open(instance)
             key = parse_vkey(vkey) if vkey else opened.verifier_key()
             verdict = cli_verify.verify_own(opened, key, state=state, jobs=jobs)
             compared = cli_verify.compare_own(opened, key, verdict, against, witnesses)
-            told, value = cli_verify.describe(verdict, compared), cli_verify.to_json(verdict, compared)
+            told = cli_verify.describe(verdict, compared, key_from_folder=not vkey)
+            value = cli_verify.to_json(verdict, compared, key_from_folder=not vkey)
     except BilingualError as error:
         if as_json:
-            click.echo(json.dumps({"ok": False, "error": type(error).__name__, "en": error.en, "zh": error.zh}))
+            click.echo(json.dumps(cli_verify.fault_to_json(error)))
         raise
     click.echo(json.dumps(value) if as_json else told)
+
+
+def _check_usage(source: str, vkey: str | None, jobs: int) -> None:
+    """Raise :class:`click.UsageError` for options that the kind of source does not know: none is passed over."""
+    token_given = click.get_current_context().get_parameter_source("token") is click.core.ParameterSource.COMMANDLINE
+    if not source and token_given:
+        raise click.UsageError("--token goes with an address as SOURCE. --token 须与服务地址同用。")
+    if source and vkey is None:
+        raise click.UsageError(
+            "SOURCE needs --vkey, got from elsewhere. 核验 SOURCE 须用 --vkey 给出从别处取得的公钥。"
+        )
+    if source and jobs != 1:
+        raise click.UsageError("--jobs is for an instance's own ledger. --jobs 只用于核验本实例。")
 
 
 @ledger.command()
@@ -112,22 +127,26 @@ def vkey(instance: Path) -> None:
 )
 @bilingual_errors
 def prove(seq: int, instance: Path, proof_only: Path | None) -> None:
-    """输出第 SEQ 条的回执（不含开启值）。 Print the receipt of entry SEQ, without openings."""
-    with Instance.open(instance).ledger() as opened:
-        receipt = opened.receipt(seq, with_openings=False)
-    if proof_only is not None:
-        beside = proof_only.with_suffix(".entry")
-        try:
-            proof_only.write_bytes(receipt.proof)
-            beside.write_bytes(receipt.entry)
-        except OSError as error:
-            raise EntryError(
-                f"{proof_only} cannot be written ({error.strerror}); name a file in a folder that you may write",
-                f"无法写入 {proof_only}（{error.strerror}）；请指定有写权限的目录中的文件",
-            ) from error
-        click.echo(f"已写出 written: {proof_only}，{beside}")
+    """输出第 SEQ 条的回执（不含开启值）。 Print the receipt of entry SEQ, without openings.
+
+    The log's private key is not needed. 不需要台账私钥。
+    """
+    opened = Instance.open(instance)
+    keys = opened.key_chain()
+    with reading(opened) as store:
+        receipt = receipt_of(store, seq, keys.open, with_openings=False)
+    if proof_only is None:
+        click.echo(json.dumps(receipt.to_json(), ensure_ascii=False, indent=1))
         return
-    click.echo(json.dumps(receipt.to_json(), ensure_ascii=False, indent=1))
+    beside = proof_only.with_suffix(".entry")
+    if beside == proof_only:
+        raise ArgumentError(
+            f"{proof_only} is the name that the entry's bytes get; name the proof like {beside.stem}.tlog-proof",
+            f"{proof_only} 是条目原字节将用的文件名；证明文件请命名为 {beside.stem}.tlog-proof 之类",
+        )
+    for file, data in ((proof_only, receipt.proof), (beside, receipt.entry)):
+        write_output(file, data)
+    click.echo(f"已写出 written: {proof_only}，{beside}")
 
 
 @ledger.command("check-receipt")
@@ -143,16 +162,28 @@ def check_receipt(file: Path, vkey: str) -> None:
         error.en = f"the receipt does not hold: {error.en}. Keep it and tell the supervising office"
         error.zh = f"回执不成立：{error.zh}。请保存该回执并报告监督机构"
         raise
-    click.echo(f"完好 OK：{entry['log']} 第 {entry['seq']} 条 entry {entry['seq']}，{entry['kind']}，{entry['t']}")
+    shown = f"，批量查询第 {_numbers(receipt)} 项 items {_numbers(receipt)}" if receipt.items else ""
+    click.echo(
+        f"完好 OK：{entry['log']} 第 {entry['seq']} 条 entry {entry['seq']}，{entry['kind']}，{entry['t']}{shown}"
+    )
+
+
+def _numbers(receipt: Receipt) -> str:
+    numbers = [str(item.index) for item in receipt.items]
+    return ", ".join(numbers if len(numbers) <= 10 else [*numbers[:9], "…", numbers[-1]])
+
+
+@ledger.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--item", "indexes", multiple=True, type=click.IntRange(min=0), help="Keep this item. 保留的查询项。")
+@click.option("--opening", "openings", multiple=True, help="Keep this opening. 保留的开启值。")
+@bilingual_errors
+def disclose(file: Path, indexes: tuple[int, ...], openings: tuple[str, ...]) -> None:
+    """只留指定开启值的回执。 Print a receipt with these openings and items alone, to show to a third party."""
+    shown = read_receipt(file).only(openings, indexes)
+    click.echo(json.dumps(shown.to_json(), ensure_ascii=False, indent=1))
 
 
 def read_receipt(file: Path) -> Receipt:
-    """Read a receipt's file. Raises :class:`EntryError` where it is none."""
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise EntryError(
-            f"{file} cannot be read as a receipt ({error}); fetch it again from /log/receipt/NUMBER",
-            f"{file} 无法作为回执读取（{error}）；请从 /log/receipt/编号 重新获取",
-        ) from error
-    return Receipt.from_json(parse_json(file, data))
+    """Read a receipt's file. Raises :class:`ArgumentError` if it cannot be read, :class:`EntryError` if it is none."""
+    return Receipt.from_json(parse_json(file, read_input(file)))

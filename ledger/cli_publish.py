@@ -5,30 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
-from ledger import entries
-from ledger.cli_common import bilingual_errors, instance_option, parse_vkey
-from ledger.cli_verify import describe_outside, outside_to_json
+from ledger.cli_common import bilingual_errors, instance_option, parse_vkey, read_input, reading
 from ledger.errors import EntryError
 from ledger.instance import Instance
-from ledger.log.cosignature import CosignerKey
-from ledger.log.merkle import HASH_BYTES
+from ledger.log.export import export as export_tiles
 from ledger.log.note import Note, TlogProof
 from ledger.log.store import Store
-from ledger.log.tiles import WIDTH, TileReader, bundles_of, tiles_of
-from ledger.log.verify_outside import Outside, check_outside
-from ledger.log.verify_tiles import (
-    MAX_CHECKPOINT_BYTES,
-    TilesVerdict,
-    verify_tiles,
-)
-from ledger.outside import read_outside
-from ledger.published import keys_of, open_source
+from ledger.log.tiles import bundles_of, tiles_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +40,8 @@ def status_of(instance: Instance) -> Status:
         LedgerError: it cannot be read, or the newest checkpoint is not signed by its key.
     """
     keys = instance.key_chain()
-    store = Store.open(instance.ledger_path, read_only=True)
-    try:
+    with reading(instance) as store:
         found, cosigned, due = store.checkpoint(), store.newest_cosigned(), store.scrub_due
-    finally:
-        store.close()
     if found is None:
         return Status(keys.origin, 0, "", str(keys.newest), 0, [], 0, [], due)
     head = keys.open(found[1])
@@ -102,17 +86,26 @@ def status(instance: Path, as_json: bool) -> None:
 
 @click.command()
 @instance_option
+@click.option("--cosigned", is_flag=True, help="The newest that a witness cosigned. 最新一份经见证的。")
 @bilingual_errors
-def checkpoint(instance: Path) -> None:
+def checkpoint(instance: Path, cosigned: bool) -> None:
     """输出最新的已签名检查点。 Print the newest signed checkpoint."""
-    store = Store.open(Instance.open(instance).ledger_path, read_only=True)
-    try:
-        found = store.checkpoint()
-    finally:
-        store.close()
+    with reading(Instance.open(instance)) as store:
+        found = store.newest_cosigned() if cosigned else _newest(store)
+    if found is None:
+        raise EntryError(
+            "no witness has cosigned a checkpoint of this ledger yet; without --cosigned its own newest one is printed",
+            "本台账尚无经见证的检查点；不加 --cosigned 可输出其自签的最新检查点",
+        )
+    sys.stdout.buffer.write(found[1])
+
+
+def _newest(store: Store) -> tuple[int, bytes]:
+    """Size and bytes of the newest checkpoint. Raises :class:`EntryError` before the first entry."""
+    found = store.checkpoint()
     if found is None:
         raise EntryError("the ledger is still empty", "台账尚无条目")
-    sys.stdout.buffer.write(found[1])
+    return found
 
 
 @click.command()
@@ -121,14 +114,19 @@ def checkpoint(instance: Path) -> None:
 @click.option("--hashes-only", is_flag=True, help="Leave entries out: what may be public. 不含条目，可对外公布。")
 @bilingual_errors
 def export(directory: Path, instance: Path, hashes_only: bool) -> None:
-    """导出为静态瓦片目录，可续。 Write the log as static tiles (C2SP tlog-tiles); run again to go on."""
-    with Instance.open(instance).ledger() as opened:
-        size = opened.newest(1)[0]["seq"] + 1 if opened.newest(1) else 0
+    """导出为静态瓦片目录，可续。 Write the log as static tiles (C2SP tlog-tiles); run again to go on.
+
+    The log's private key is not needed. 不需要台账私钥。
+    """
+    opened = Instance.open(instance)
+    keys = opened.key_chain()
+    with reading(opened) as store:
+        size, note = _newest(store)
         count = sum(1 for _ in tiles_of(size)) + (0 if hashes_only else sum(1 for _ in bundles_of(size)))
         with click.progressbar(
             length=count, label="导出 export", file=sys.stderr, hidden=not sys.stderr.isatty()
         ) as bar:
-            head = opened.export(directory, with_entries=not hashes_only, progress=bar.update)
+            head = export_tiles(store, note, keys, directory, with_entries=not hashes_only, progress=bar.update)
     click.echo(f"已导出 exported: {directory}，{head.size} 条 entries，根 root {head.root.hex()}")
 
 
@@ -142,103 +140,7 @@ def export(directory: Path, instance: Path, hashes_only: bool) -> None:
 @bilingual_errors
 def check_proof(file: Path, entry_file: Path, vkey: str) -> None:
     """离线核验 C2SP tlog-proof。 Check a .tlog-proof file for an entry, offline."""
-    proof = TlogProof.parse(_read(file))
-    head = proof.verify(_read(entry_file), parse_vkey(vkey))
+    key, data, entry = parse_vkey(vkey), read_input(file), read_input(entry_file)
+    proof = TlogProof.parse(data)
+    head = proof.verify(entry, key)
     click.echo(f"完好 OK：{head.origin} 第 {proof.index} 条 entry {proof.index}，在 {head.size} 条之内 of {head.size}")
-
-
-def _progress(length: int, label: str) -> Any:  # click does not export the type of its progress bar
-    # Drawn only for a person who watches: a log file or a script gets the result alone.
-    return click.progressbar(length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise EntryError(
-            f"{file} cannot be read ({error.strerror}); name an existing file",
-            f"无法读取 {file}（{error.strerror}）；请指定存在的文件",
-        ) from error
-
-
-# -- verify from elsewhere ----------
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A published log that was verified, and what of it was kept elsewhere and agrees."""
-
-    verdict: TilesVerdict
-    agreed: tuple[Outside, ...]
-
-
-def verify_published(
-    source: str, vkey: str, token: str, witness_keys: tuple[str, ...], against: tuple[Path, ...] = ()
-) -> Published:
-    """Verify an exported directory or a log at an http(s) address; entries where they are to be had.
-
-    Args:
-        against: files with checkpoints or receipts that the log must extend.
-
-    Raises:
-        LedgerError: the first fault.
-    """
-    trusted = parse_vkey(vkey)
-    witnesses = [CosignerKey.parse(text) for text in witness_keys]
-    with open_source(source, token) as (opened, with_entries):
-        keys = keys_of(opened, trusted, with_entries)
-        size = keys.open(opened.read("checkpoint", MAX_CHECKPOINT_BYTES)).size
-        with click.progressbar(
-            length=size, label="核验 verify", file=sys.stderr, hidden=not sys.stderr.isatty()
-        ) as bar:
-            verdict = verify_tiles(
-                opened,
-                keys,
-                with_entries=with_entries,
-                check_entry=entries.check_entry,
-                witnesses=witnesses,
-                progress=bar.update,
-            )
-        agreed = tuple(item for file in against for item in read_outside(file, keys, trusted, witnesses))
-        reader = TileReader(verdict.size, lambda tile: opened.read(f"tile/{tile.path}", WIDTH * HASH_BYTES))
-        for item in agreed:
-            check_outside(item, verdict.size, verdict.root, reader)
-    return Published(verdict, agreed)
-
-
-def describe(published: Published) -> str:
-    """What was checked, and what was not."""
-    return "\n".join([_describe(published.verdict), *describe_outside(published.agreed)])
-
-
-def _describe(verdict: TilesVerdict) -> str:
-    checked = (
-        f"条目与哈希瓦片 entries and hash tiles，{verdict.first_t} – {verdict.last_t}"
-        if verdict.entries_checked
-        else "仅哈希瓦片，未见条目 hash tiles only, entries not seen"
-    )
-    cosigners = "、".join(
-        f"{found.key.name} {datetime.fromtimestamp(found.time, UTC):%Y-%m-%dT%H:%M:%SZ}" for found in verdict.cosigned
-    )
-    seen = f"，见证 cosigned: {cosigners}" if cosigners else ""
-    if verdict.not_cosigned:
-        seen += f"，未经其见证 not cosigned by: {'、'.join(verdict.not_cosigned)}"
-    return f"完好 OK：{verdict.origin}，{verdict.size} 条 entries（{checked}），根 root {verdict.root.hex()}{seen}"
-
-
-def to_json(published: Published) -> dict[str, object]:
-    """The verdict as `--json` prints it."""
-    verdict = published.verdict
-    return {
-        "ok": True,
-        "origin": verdict.origin,
-        "size": verdict.size,
-        "root": verdict.root.hex(),
-        "entries_checked": verdict.entries_checked,
-        "first_t": verdict.first_t,
-        "last_t": verdict.last_t,
-        "cosigned": [{"name": found.key.name, "time": found.time} for found in verdict.cosigned],
-        "not_cosigned": list(verdict.not_cosigned),
-        "against": outside_to_json(published.agreed),
-    }

@@ -6,8 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ import click
 import orjson
 
 from ledger import entries
-from ledger.errors import InstanceError, NoteError, TamperError
+from ledger.cli_common import instant, parse_witness
+from ledger.errors import BilingualError, NoteError, TamperError
 from ledger.instance import Instance
-from ledger.log.cosignature import CosignerKey
 from ledger.log.guard import HeadGuard
 from ledger.log.merkle import HashReader, tree_root
 from ledger.log.note import Checkpoint, Note, VerifierKey
@@ -39,11 +38,9 @@ def verify_own(instance: Instance, key: VerifierKey, *, state: Path | None, jobs
         InstanceError: ``state`` is damaged or of another log.
     """
     since = VerifiedState.load(state) if state is not None else None
-    if since is not None and since.origin != key.name:
-        raise InstanceError(
-            f"{state} is of log {since.origin!r}, this one is {key.name!r}; name another file",
-            f"{state} 属于日志 {since.origin!r}，而本日志为 {key.name!r}；请另指定文件",
-        )
+    if since is not None and state is not None:
+        since.check_log(key.name, state)
+        since.check_entries_seen(state)
     known = _recorded_head(instance)  # read before the ledger: it may lag, but never leads
     path, keys = instance.ledger_path, instance.key_chain(key)
     check, free = entries.check_entry, entries.interchangeable
@@ -96,7 +93,7 @@ def compare_own(
         EntryError: one of ``files`` cannot be read as a checkpoint or receipt.
     """
     path, keys = instance.ledger_path, instance.key_chain(key)
-    witnesses = [CosignerKey.parse(text) for text in witness_keys]
+    witnesses = [parse_witness(text) for text in witness_keys]
     outside = [item for file in files for item in read_outside(file, keys, key, witnesses)]
     with hashes_of(path, verdict.size) as reader:
         for item in outside:
@@ -141,7 +138,7 @@ def _check_anchor(seq: int, checkpoint: Checkpoint, reader: HashReader) -> None:
         )
 
 
-def to_json(verdict: Verdict, compared: Compared) -> dict[str, Any]:
+def to_json(verdict: Verdict, compared: Compared, *, key_from_folder: bool) -> dict[str, Any]:
     """The verdict as ``--json`` prints it."""
     return {
         "ok": True,
@@ -151,9 +148,22 @@ def to_json(verdict: Verdict, compared: Compared) -> dict[str, Any]:
         "first_t": verdict.first_t,
         "last_t": verdict.last_t,
         "read_from": verdict.since,
+        "key_from": "folder" if key_from_folder else "given",
         "against": outside_to_json(compared.agreed),
         "cosigned": [{"name": name, "size": size, "time": time} for name, size, time in compared.cosigned],
         "not_cosigned": list(compared.not_cosigned),
+    }
+
+
+def fault_to_json(error: BilingualError) -> dict[str, Any]:
+    """What failed as ``--json`` prints it; ``fault`` is null where no single place is at fault."""
+    fault = getattr(error, "fault", None)
+    return {
+        "ok": False,
+        "error": type(error).__name__,
+        "fault": asdict(fault) if fault is not None else None,
+        "en": error.en,
+        "zh": error.zh,
     }
 
 
@@ -180,21 +190,20 @@ def describe_outside(agreed: Sequence[Outside]) -> list[str]:
     return lines
 
 
-def describe(verdict: Verdict, compared: Compared = Compared()) -> str:
+def describe(verdict: Verdict, compared: Compared = Compared(), *, key_from_folder: bool = False) -> str:
     """The verdict in both languages."""
-    lines = [_describe(verdict), *describe_outside(compared.agreed)]
-    lines += [
-        f"见证 cosigned by {name}：{size} 条 entries，{datetime.fromtimestamp(time, UTC):%Y-%m-%dT%H:%M:%SZ}"
-        for name, size, time in compared.cosigned
-    ]
+    lines = [_describe(verdict, key_from_folder), *describe_outside(compared.agreed)]
+    lines += [f"见证 cosigned by {name}：{size} 条 entries，{instant(time)}" for name, size, time in compared.cosigned]
     lines += [f"未经其见证 not cosigned by {name}" for name in compared.not_cosigned]
     return "\n".join(lines)
 
 
-def _describe(verdict: Verdict) -> str:
+def _describe(verdict: Verdict, key_from_folder: bool) -> str:
+    # Whoever exchanges the whole folder exchanges its key as well: the reader is to know what was taken on trust.
+    whose = "（公钥取自本目录 key: the folder's own）" if key_from_folder else ""
     whole = (
         f"完好 OK：{verdict.origin}，{verdict.size} 条 entries，{verdict.first_t} – {verdict.last_t}，"
-        f"根 root {verdict.root.hex()}"
+        f"根 root {verdict.root.hex()}{whose}"
     )
     if not verdict.since:
         return whole

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from ledger.errors import EntryError, VersionTooNewError
+from ledger.errors import EntryError, Fault, VersionTooNewError
 from ledger.fields import COUNT, HASH, TIMESTAMP, Kind
 from ledger.kinds import ALL
 
@@ -82,15 +82,21 @@ def check_fields(kind: Kind, fields: Mapping[str, Any]) -> None:
             raise EntryError(
                 f"{kind.name}: unknown field {key!r}; known are {', '.join(kind.fields)}",
                 f"{kind.name}：未知字段 {key!r}；已知字段为 {'、'.join(kind.fields)}",
+                Fault(None, key, "no such field", _short(value)),
             )
         if not field.accepts(value):
             raise EntryError(
                 f"{kind.name}.{key}: got {_short(value)}, want {field.want_en}",
                 f"{kind.name}.{key}：得到 {_short(value)}，应为{field.want_zh}",
+                Fault(None, key, field.want_en, _short(value)),
             )
     missing = [key for key, field in kind.fields.items() if field.required and key not in fields]
     if missing:
-        raise EntryError(f"{kind.name}: field {missing[0]!r} is missing", f"{kind.name}：缺少字段 {missing[0]!r}")
+        raise EntryError(
+            f"{kind.name}: field {missing[0]!r} is missing",
+            f"{kind.name}：缺少字段 {missing[0]!r}",
+            Fault(None, missing[0], kind.fields[missing[0]].want_en, "none"),
+        )
 
 
 def _check_chain_fields(kind: Kind, entry: Mapping[str, Any]) -> None:
@@ -101,6 +107,7 @@ def _check_chain_fields(kind: Kind, entry: Mapping[str, Any]) -> None:
         raise EntryError(
             f"{kind.name}.commit: commitments only to {', '.join(sorted(kind.particulars)) or 'nothing'}",
             f"{kind.name}.commit：只能承诺 {'、'.join(sorted(kind.particulars)) or '（无）'}",
+            Fault(None, "commit", ", ".join(sorted(kind.particulars)) or "nothing", _short(commitments)),
         )
     if "commit" in entry and not commitments:
         raise EntryError(f"{kind.name}.commit: left out when empty", f"{kind.name}.commit：为空时应省略")
@@ -113,6 +120,7 @@ def _check_chain_fields(kind: Kind, entry: Mapping[str, Any]) -> None:
         raise EntryError(
             f"{kind.name}.t: got {_short(t)}, want {TIMESTAMP.want_en}",
             f"{kind.name}.t：得到 {_short(t)}，应为{TIMESTAMP.want_zh}",
+            Fault(None, "t", TIMESTAMP.want_en, _short(t)),
         )
 
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from ledger import once
 from ledger.errors import ConflictError, LedgerError
+from ledger.items import FIELD as ITEMS
+from ledger.items import item_field
 from ledger.log import canonical
 from ledger.log.store import Store
 
@@ -40,7 +42,8 @@ class Erasure:
     """What is asked for.
 
     Attributes:
-        fields: the particulars' names; empty for all of the entry.
+        fields: the particulars' names, ``items/17`` for one item of a batch, ``items`` for all; empty for all of the
+            entry.
         ground: the legal ground, in words.
         by: identifier of who decided.
         law_requires: the law that requires it within three years, if it is that early.
@@ -66,8 +69,9 @@ def erase(ledger: Ledger, wanted: Erasure, now: datetime) -> list[dict[str, Any]
     """
     entry = ledger.entry(wanted.seq)
     committed = entry.get("commit", {})
-    fields = sorted(set(wanted.fields or committed))
-    unknown = [name for name in fields if name not in committed]
+    batch = [item_field(index) for index in range(entry.get("items", 0))]
+    fields = sorted({*(wanted.fields or committed)} | ({*batch} if _names_all_items(wanted.fields) else set()))
+    unknown = [name for name in fields if name not in committed and name not in batch]
     if unknown or not fields:
         raise ErasureRefusedError(
             f"entry {wanted.seq} commits to no {unknown[0] if unknown else 'particulars'}; it has "
@@ -82,6 +86,11 @@ def erase(ledger: Ledger, wanted: Erasure, now: datetime) -> list[dict[str, Any]
         _append(ledger, wanted, left)
     apply(ledger.path)
     return _said(ledger, wanted.seq)
+
+
+def _names_all_items(fields: Sequence[str]) -> bool:
+    """Whether all items of a batch go: with the commitments of all of them gone, none could be proven any more."""
+    return not fields or ITEMS in fields
 
 
 def apply(path: Path) -> int:

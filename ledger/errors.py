@@ -6,6 +6,8 @@ was wanted, where, and the cure. Callers print both; nobody has to guess which l
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 
 class BilingualError(Exception):
     """Root of the three packages' error bases: one sentence with its cure, in English and in Chinese.
@@ -21,8 +23,29 @@ class BilingualError(Exception):
         self.zh = zh
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The first thing that a check found wrong, for programs: what the sentence says, in parts.
+
+    Attributes:
+        entry: seq of the entry, or None where the fault is no single entry's.
+        field: a field of the entry, or ``hash``, ``bytes``, ``root of N entries``, ``level L, node N``.
+        expected: what it would have to be; hashes and bytes in hex.
+        found: what it is.
+    """
+
+    entry: int | None
+    field: str
+    expected: str
+    found: str
+
+
 class LedgerError(BilingualError):
-    """Base of every error raised by :mod:`ledger`."""
+    """Base of every error raised by :mod:`ledger`; ``fault`` where a check names one."""
+
+    def __init__(self, en: str, zh: str, fault: Fault | None = None) -> None:
+        super().__init__(en, zh)
+        self.fault = fault
 
 
 class CanonicalError(LedgerError):

@@ -313,6 +313,22 @@ ALL = (
         _OFFICER,
     ),
     Kind(
+        "resource.published",
+        3,
+        "资源发布",
+        "Resource published",
+        # What of the condition the register itself can check: types of agencies, codes of purpose.
+        {
+            "resource": IDENTIFIER,
+            "provider": IDENTIFIER,
+            "sharing_class": choice("无条件共享", "有条件共享", "不予共享", "未定"),
+            "condition": text(500).optional(),
+            "condition_types": list_of(text(20)).optional(),
+            "condition_purposes": list_of(IDENTIFIER).optional(),
+            "basis": text(500).optional(),
+        },
+    ),
+    Kind(
         "resource.withdrawn",
         1,
         "资源撤回",
@@ -381,7 +397,8 @@ ALL = (
         2,
         "查询已答复",
         "Query served",
-        # A batch of look-ups: how many, and the RFC 6962 root over its salted items.
+        # A batch of look-ups: how many, the RFC 6962 root over its salted items and, where it asks more than one
+        # resource, which (the field resource then says "batch").
         {
             **_ASKED,
             **_PURPOSE,
@@ -390,8 +407,9 @@ ALL = (
             "size_bytes": COUNT,
             "items": COUNT.optional(),
             "items_root": HASH.optional(),
+            "resources": list_of(IDENTIFIER).optional(),
         },
-        _ASKED_PARTICULARS | _PURPOSE_PARTICULARS | {"answer_sha256"},
+        _ASKED_PARTICULARS | _PURPOSE_PARTICULARS | {"answer_sha256", "items"},
     ),
     Kind(
         "query.referred",

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ledger import rotation
-from ledger.errors import NoteError
+from ledger.errors import ArgumentError, NoteError
+from ledger.log.export import CHECKPOINT_FILE
 from ledger.log.keychain import KeyChain
 from ledger.log.note import Checkpoint, Note, VerifierKey
 from ledger.log.tiles import bundles_of, decode_bundle
@@ -16,13 +17,35 @@ from ledger.log.verify_tiles import MAX_BUNDLE_BYTES, MAX_CHECKPOINT_BYTES, Dire
 
 @contextmanager
 def open_source(source: str, token: str) -> Iterator[tuple[Source, bool]]:
-    """An exported directory or an http(s) address, and whether entries are to be had there."""
-    if source.startswith(("http://", "https://")):
+    """An exported directory or an http(s) address, and whether entries are to be had there.
+
+    Raises:
+        ArgumentError: ``source`` is neither; nothing of it was looked at.
+        UnreachableError: the address or the token is malformed.
+    """
+    if "://" in source:
         with HttpSource(source, token) as opened:
             yield opened, bool(token)
-    else:
-        path = Path(source)
-        yield DirectorySource(path), (path / "tile" / "entries").is_dir()
+        return
+    path = Path(source)
+    if not path.is_dir():
+        raise ArgumentError(
+            f"{source!r} is neither a directory nor an address; name the directory that `liandong ledger export` "
+            "wrote, or an address with https://",
+            f"{source!r} 既不是目录也不是地址；请给出 `liandong ledger export` 写出的目录，或以 https:// 开头的地址",
+        )
+    if (path / "instance.yml").exists():
+        raise ArgumentError(
+            f"{source} is an instance folder, not a published log; verify it with `liandong ledger verify -i {source}`",
+            f"{source} 是实例目录，不是公布的台账；请用 `liandong ledger verify -i {source}` 核验",
+        )
+    if not (path / CHECKPOINT_FILE).exists() and not (path / "tile").exists():
+        raise ArgumentError(
+            f"{source} holds no published log (neither {CHECKPOINT_FILE} nor tile/); name the directory that "
+            "`liandong ledger export` wrote",
+            f"{source} 中没有公布的台账（没有 {CHECKPOINT_FILE} 和 tile/）；请给出 `liandong ledger export` 写出的目录",
+        )
+    yield DirectorySource(path), (path / "tile" / "entries").is_dir()
 
 
 def keys_of(source: Source, trusted: VerifierKey, with_entries: bool) -> KeyChain:
@@ -32,7 +55,7 @@ def keys_of(source: Source, trusted: VerifierKey, with_entries: bool) -> KeyChai
         NoteError: the checkpoint is malformed, or ``trusted`` is said to have signed it and has not.
         LedgerError: what the entries say of keys does not hold, or they cannot be read.
     """
-    data = source.read("checkpoint", MAX_CHECKPOINT_BYTES)
+    data = source.read(CHECKPOINT_FILE, MAX_CHECKPOINT_BYTES)
     keys = KeyChain(trusted)
     try:
         keys.open(data)

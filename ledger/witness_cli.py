@@ -1,10 +1,9 @@
-"""``liandong witness`` runs a witness in an office; ``liandong ledger witness-…`` is the log's side of it by file."""
+"""``liandong witness``: a witness in a supervising office. The log's side of it is :mod:`ledger.cli_witnessing`."""
 
 from __future__ import annotations
 
 import json
 import os
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,23 +13,19 @@ from typing import Any
 
 import click
 import orjson
-import uvicorn
 
-from ledger.audit import bounds as time_bounds
-from ledger.cli import ledger
-from ledger.cli_common import bilingual_errors, instance_option
-from ledger.errors import BilingualError, InstanceError, NoteError, ProofError, WitnessError
-from ledger.instance import Instance
+from ledger import serving
+from ledger.cli_common import bilingual_errors, read_input, write_output
+from ledger.errors import BilingualError, InstanceError, NoteError, ProofError
 from ledger.log.mirror import Mirror
 from ledger.log.note import VerifierKey
-from ledger.log.policy import Policy
-from ledger.log.push import newest_quorum
-from ledger.log.store import Store
 from ledger.log.verify_tiles import HttpSource
-from ledger.log.witness import MAX_BODY_BYTES, SIZE_TYPE, Refusal, Reply, Submission, Witness
-from ledger.log.witness_http import Page, WitnessApp, is_silent
+from ledger.log.witness import MAX_BODY_BYTES, SIZE_TYPE, Reply, Submission, Witness
+from ledger.log.witness_http import WitnessApp
+from ledger.log.witness_page import GREEN, RED, WAITING, LogState, Page, color_of
+from ledger.log.witness_state import Refusal
 from ledger.witness_folder import WitnessFolder
-from ledger.witnessing import POLICY_FILE, Keeper, export_submission, import_cosigned, load_policy
+from ledger.witnessing import POLICY_FILE
 
 witness_option = click.option(
     "--witness",
@@ -44,6 +39,7 @@ witness_option = click.option(
 )
 FILE = click.Path(path_type=Path, dir_okay=False)
 _EXPORT_VERSION = 1
+_COLORS = {GREEN: "绿 GREEN", WAITING: "待 WAITING", RED: "红 RED"}
 #: Between two fetches of a mirror; each is an entry of the ledger itself (audit.read).
 MIRROR_SECONDS = 3_600.0
 #: While nothing was cosigned yet, or after a failure.
@@ -74,7 +70,7 @@ def witness() -> None:
 def init(directory: Path, *, name: str, logs: tuple[str, ...], call: str, silent_after_hours: int, url: str) -> None:
     """新建见证目录和密钥。 Make a witness's folder with a key of its own."""
     keys = tuple(VerifierKey.parse(log) for log in logs)
-    made = WitnessFolder.create(directory, name, keys, Page(call, silent_after_hours), os.urandom)
+    made = WitnessFolder.create(directory, name, keys, Page(call, silent_after_hours, datetime.now(UTC)), os.urandom)
     click.echo(f"已建立见证目录 created the witness in {directory}")
     click.echo(f"请将下面一行交台账所在单位，写入 {POLICY_FILE} for the log's {POLICY_FILE}:")
     click.echo(made.policy_lines(url))
@@ -99,22 +95,12 @@ def serve(folder: Path, host: str, port: int, mirror: str, token: str) -> None:
     """
     opened = WitnessFolder.open(folder)
     with (
-        closing(_listen(host, port)) as listener,
+        closing(serving.listen(host, port)) as listener,
         closing(opened.witness()) as state,
         _mirroring(opened, state, mirror, token),
     ):
-        config = uvicorn.Config(
-            WitnessApp(state, opened.page),
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=100,
-            timeout_graceful_shutdown=5,
-        )
         click.echo(f"见证服务已启动 witness {opened.cosigner.name} serving at http://{host}:{port}/")
-        uvicorn.Server(config).run(sockets=[listener])
+        serving.serve(WitnessApp(state, opened.page), listener)
 
 
 @witness.command()
@@ -128,13 +114,13 @@ def sign(file: Path, output: Path | None, folder: Path) -> None:
     FILE comes from `liandong ledger witness-export`; what is written goes back to `liandong ledger
     witness-import`. 文件由 `liandong ledger witness-export` 生成，结果交回 `liandong ledger witness-import`。
     """
-    body = _read(file, MAX_BODY_BYTES)
+    body = read_input(file, MAX_BODY_BYTES)
     with closing(WitnessFolder.open(folder).witness()) as state:
         reply = state.add_checkpoint(body)
     if reply.status != 200:
         raise _not_signed(reply)
     target = output or file.with_name(f"{file.name}.cosigned")
-    _write(target, Submission.parse(body).checkpoint + reply.body)
+    write_output(target, Submission.parse(body).checkpoint + reply.body)
     click.echo(f"已签署 cosigned: {target}")
 
 
@@ -180,7 +166,7 @@ def export_state(file: Path, folder: Path) -> None:
             "cosigned": [seen.note.decode() for name in names for seen in state.cosigned(name)],
             "refused": [_refusal(refusal) for refusal in state.refusals()],
         }
-    _write(file, json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n")
+    write_output(file, json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n")
     click.echo(f"已导出 exported: {len(value['cosigned'])} + {len(value['refused'])}")
 
 
@@ -191,7 +177,7 @@ def export_state(file: Path, folder: Path) -> None:
 def import_state(file: Path, folder: Path) -> None:
     """从导出文件恢复本见证方签署过的检查点。 Take back what this witness cosigned, after its state was lost."""
     try:
-        value: Any = orjson.loads(_read(file))
+        value: Any = orjson.loads(read_input(file))
         if value["version"] != _EXPORT_VERSION:
             raise ValueError(value["version"])
         notes = [note.encode() for note in value["cosigned"]]
@@ -212,15 +198,17 @@ def import_state(file: Path, folder: Path) -> None:
 def status(folder: Path, as_json: bool) -> None:
     """最近的检查点、时间、红或绿。 Last head, when, green or red; exit 1 if red."""
     opened = WitnessFolder.open(folder)
+    logs = {log.name: log for log in opened.logs}
     found = []
     with closing(opened.witness()) as state:
-        for name in sorted({log.name for log in opened.logs}):
+        for name, log in sorted(logs.items()):
             seen = state.seen(name)
-            red = state.is_red(name) or is_silent(seen, opened.page, datetime.now(UTC))
+            color = color_of(LogState(log, seen, state.unresolved(name)), opened.page, datetime.now(UTC))
             found.append(
                 {
                     "log": name,
-                    "red": red,
+                    "color": color,
+                    "red": color == RED,
                     "size": seen.size if seen else 0,
                     "root": seen.root.hex() if seen else None,
                     "time": datetime.fromtimestamp(seen.last_time, UTC).isoformat() if seen else None,
@@ -231,94 +219,12 @@ def status(folder: Path, as_json: bool) -> None:
         click.echo(json.dumps({"logs": found, "refused": refused, "call": opened.page.call}, ensure_ascii=False))
     else:
         for item in found:
-            color = "红 RED" if item["red"] else "绿 GREEN"
+            color = _COLORS[str(item["color"])]
             click.echo(f"{color}  {item['log']}  {item['size']} 条 entries  {item['time'] or '—'}")
         for refusal in refused:
             click.echo(f"拒签 refused: {refusal['reason']}\n{refusal['seen']}\n{refusal['new']}")
     if any(item["red"] for item in found):
         raise ProofError(f"a log is red, call {opened.page.call}", f"有台账显示红色，请致电 {opened.page.call}")
-
-
-# -- the log's side ----------
-
-
-@ledger.command("witness-export")
-@click.argument("witness_name", metavar="WITNESS")
-@click.argument("file", type=FILE)
-@click.option("--old", type=click.IntRange(0), help="The size that the witness has, if it says so. 见证方已有的大小。")
-@instance_option
-@bilingual_errors
-def witness_export(witness_name: str, file: Path, old: int | None, instance: Path) -> None:
-    """写出交无网络见证方签署的提交文件。 Write what a WITNESS without a network is handed to cosign."""
-    opened = Instance.open(instance)
-    key = opened.verifier_key()
-    with closing(Store.open(opened.ledger_path, read_only=True)) as store:
-        policy = load_policy(opened.path / POLICY_FILE, key)
-        _write(file, export_submission(store, key, policy, witness_name, old))
-    click.echo(f"已写出，请交见证方 `liandong witness sign` written for `liandong witness sign`: {file}")
-
-
-@ledger.command("witness-import")
-@click.argument("file", type=FILE)
-@instance_option
-@bilingual_errors
-def witness_import(file: Path, instance: Path) -> None:
-    """收回见证方签署的文件。 Take the FILE that a witness cosigned; anchor it if that makes a quorum."""
-    opened = Instance.open(instance)
-    policy = load_policy(opened.path / POLICY_FILE, opened.verifier_key())
-    note = _read(file, MAX_BODY_BYTES)
-    with opened.ledger() as book, closing(Store.open(opened.ledger_path)) as store:
-        checkpoint, anchored = import_cosigned(book, store, policy, note)
-    click.echo(f"已收回 taken: {checkpoint.size} 条 entries")
-    if anchored is not None:
-        click.echo(f"达到法定数，已锚定为第 {anchored.seq} 条 quorum, anchored as entry {anchored.seq}")
-
-
-@ledger.command("witness-push")
-@instance_option
-@bilingual_errors
-def witness_push(instance: Path) -> None:
-    """立即向各见证方推送一次。 Push the newest checkpoint to every witness now."""
-    opened = Instance.open(instance)
-    with _policy_of(opened) as policy, opened.ledger() as book, closing(Keeper(book, policy)) as keeper:
-        outcomes = keeper.start()
-    for outcome in outcomes:
-        click.echo(f"{outcome.witness}  {outcome.size}  {outcome.state.value}  {outcome.zh} {outcome.en}".rstrip())
-    if any(outcome.en for outcome in outcomes):
-        raise WitnessError("not every witness cosigned; see above", "并非所有见证方都已签署；见上")
-
-
-@ledger.command()
-@click.argument("seq", type=click.IntRange(min=0))
-@instance_option
-@bilingual_errors
-def bounds(seq: int, instance: Path) -> None:
-    """见证方证明的时间范围。 Between which instants entry SEQ was made, by the witnesses' clocks: (lo, hi]."""
-    opened = Instance.open(instance)
-    with _policy_of(opened) as policy, closing(Store.open(opened.ledger_path, read_only=True)) as store:
-        store.entry(seq)
-        found = time_bounds.load(store, policy).bounds(seq)
-        witnessed = newest_quorum(store, policy)
-    click.echo(
-        json.dumps(
-            {
-                "seq": seq,
-                "lo": found.lo.isoformat() if found.lo else None,
-                "hi": found.hi.isoformat() if found.hi else None,
-                "lo_seq": found.lo_seq,
-                "hi_size": found.hi_size,
-                "width_s": found.width.total_seconds() if found.width is not None else None,
-                "contradictory": found.is_contradictory,
-                "witnessed_size": witnessed[0].size if witnessed else 0,
-            },
-            indent=1,
-        )
-    )
-
-
-@contextmanager
-def _policy_of(opened: Instance) -> Iterator[Policy]:
-    yield load_policy(opened.path / POLICY_FILE, opened.verifier_key())
 
 
 @contextmanager
@@ -391,41 +297,3 @@ def _not_signed(reply: Reply) -> ProofError:
             "若台账不足此数或再次被拒，请运行 `liandong witness status`",
         )
     return ProofError(f"not cosigned ({reply.status}): {said[-1]}", f"未签署（{reply.status}）：{said[0]}")
-
-
-def _read(file: Path, limit_bytes: int = 1 << 30) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            data = opened.read(limit_bytes + 1)
-    except OSError as error:
-        raise InstanceError(
-            f"{file} cannot be read ({error.strerror})", f"无法读取 {file}（{error.strerror}）"
-        ) from error
-    if len(data) > limit_bytes:
-        raise NoteError(f"{file} is larger than {limit_bytes} bytes", f"{file} 超过 {limit_bytes} 字节")
-    return data
-
-
-def _write(file: Path, data: bytes) -> None:
-    try:
-        file.write_bytes(data)
-    except OSError as error:
-        raise InstanceError(
-            f"{file} cannot be written ({error.strerror})", f"无法写入 {file}（{error.strerror}）"
-        ) from error
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(128)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        raise InstanceError(
-            f"cannot listen on {host}:{port} ({error}); give an address of this machine with --host and a free port",
-            f"无法监听 {host}:{port}（{error}）；请用 --host 指定本机地址，用 --port 指定空闲端口",
-        ) from error
-    return listener

@@ -19,7 +19,7 @@ from ledger.instance import check_private, private_pem, write_private
 from ledger.log.cosignature import Cosigner
 from ledger.log.note import VerifierKey, check_name
 from ledger.log.witness import Witness
-from ledger.log.witness_http import Page
+from ledger.log.witness_page import Page
 
 _SETTINGS = "witness.yml"
 _KEY = "witness.pem"
@@ -65,6 +65,7 @@ class WitnessFolder:
                 "logs": [str(log) for log in logs],
                 "call": page.call,
                 "silent_after_hours": page.silent_after_hours,
+                **({"since": page.since.astimezone(UTC).isoformat(timespec="seconds")} if page.since else {}),
             }
             # Last: without it the folder is no witness's.
             (path / _SETTINGS).write_text(
@@ -87,12 +88,15 @@ class WitnessFolder:
         file = path / _SETTINGS
         try:
             raw: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-            page = Page(raw["call"], raw["silent_after_hours"])
+            since = datetime.fromisoformat(raw["since"]) if "since" in raw else None
+            page = Page(raw["call"], raw["silent_after_hours"], since)
             logs = tuple(VerifierKey.parse(line) for line in raw["logs"])
             name = raw["name"]
             check_name(name)
-            if type(page.call) is not str or type(page.silent_after_hours) is not int:
-                raise TypeError("call is not text, or silent_after_hours not a whole number")
+            if type(page.call) is not str or type(page.silent_after_hours) is not int or page.silent_after_hours < 0:
+                raise TypeError("call is not text, or silent_after_hours not a whole number from 0")
+            if since is not None and since.tzinfo is None:
+                raise ValueError("since has no time zone")
         except (FileNotFoundError, NotADirectoryError) as error:
             raise InstanceError(
                 f"{path} is not a witness's folder ({_SETTINGS} is missing); make one with `liandong witness init DIR`",

@@ -37,6 +37,8 @@ POLICY_FILE = "witnesses.policy"
 ANCHOR = "checkpoint.anchored"
 FAULT = "fault.raised"
 OVERDUE = timedelta(hours=1)
+#: Where a quorum needs a witness without a network, who signs by file each working day: a weekend and a day of grace.
+OVERDUE_BY_FILE = timedelta(days=4)
 #: Entries that the keeper itself writes: they need no witness of their own to come.
 _OWN_KINDS = frozenset({ANCHOR, FAULT})
 
@@ -69,7 +71,8 @@ class Keeper:
     Args:
         now: the wall clock, timezone-aware.
         due_instants: which instants around a given time have something fall due.
-        overdue: how long an entry may wait for a quorum before that is a fault.
+        overdue: how long an entry may wait for a quorum before that is a fault; None: an hour, or four days where the
+            quorum needs a witness without an address.
     """
 
     def __init__(
@@ -80,34 +83,38 @@ class Keeper:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         due_instants: Callable[[datetime], Collection[datetime]] = lambda _: (),
-        overdue: timedelta = OVERDUE,
+        overdue: timedelta | None = None,
     ) -> None:
         self._ledger = ledger
         self._policy = policy
         self._now = now
         self._due_instants = due_instants
-        self._overdue = overdue
+        online = policy.is_quorum({witness.key for witness in policy.witnesses if witness.url})
+        self._overdue = overdue or (OVERDUE if online else OVERDUE_BY_FILE)
         self._store = Store.open(ledger.path)
         self._pusher = Pusher(Store.open(ledger.path), ledger.verifier_key, policy, send)
         self._last_push: datetime | None = None
         self._failures = 0
         self._failed_at: datetime | None = None
-        self._troubled: set[tuple[str, State]] = set()
+        self._hindered = 0  # pushes in a row that the ledger's own file prevented, the last at _hindered_at
+        self._hindered_at: datetime | None = None
+        self._unanchored: int | None = None  # a size that some witness cosigned, and that was not anchored yet
+        self._troubled: set[tuple[str, str]] = set()
 
     def close(self) -> None:
         self._pusher.close()
         self._store.close()
 
     def start(self) -> tuple[Outcome, ...]:
-        """The first push, before any append is taken: no reachable witness may be ahead of the ledger (invariant I2).
+        """The first push, before any append: no reachable witness may have more, or another history (invariant I2).
 
         Raises:
-            RollbackError: a witness has seen more entries than there are.
+            RollbackError: a witness has seen more entries than there are, or another history.
             TamperError: the stored tree is not what was signed.
         """
         outcomes = self._push(self._now())
         for outcome in outcomes:
-            if outcome.state is State.AHEAD:
+            if outcome.state in (State.AHEAD, State.CONFLICT):
                 raise RollbackError(outcome.en, outcome.zh)
         self._after(outcomes)
         return outcomes
@@ -121,7 +128,8 @@ class Keeper:
         """
         now = self._now()
         outcomes: tuple[Outcome, ...] = ()
-        if next_push(now, self._last_push, self.new_entries(), self._due_instants(now)) <= now:
+        due = next_push(now, self._last_push, self.new_entries(), self._due_instants(now)) <= now
+        if due and (self._hindered_at is None or next_retry(self._hindered_at, self._hindered) <= now):
             outcomes = self._push(now)
         elif self._pusher.unreached and self._failed_at and next_retry(self._failed_at, self._failures) <= now:
             outcomes = self._pusher.retry()
@@ -137,10 +145,19 @@ class Keeper:
         except sqlite3.Error as error:
             raise unavailable(self._ledger.path, error) from error
 
+    def _size(self) -> int:
+        try:
+            return self._store.head().size
+        except sqlite3.Error as error:
+            raise unavailable(self._ledger.path, error) from error
+
     def _push(self, now: datetime) -> tuple[Outcome, ...]:
+        self._hindered += 1  # until it went well
+        self._hindered_at = now
+        outcomes = self._pusher.push()
+        self._hindered, self._hindered_at = 0, None
         self._last_push = now
         self._failures = 0
-        outcomes = self._pusher.push()
         self._count_failures(now)
         return outcomes
 
@@ -150,20 +167,28 @@ class Keeper:
 
     def _after(self, outcomes: tuple[Outcome, ...]) -> None:
         if any(outcome.state is State.COSIGNED for outcome in outcomes):
-            anchor(self._ledger, self._store, self._policy, outcomes[0].size)
+            self._unanchored = outcomes[0].size
+        if self._unanchored is not None:
+            anchor(self._ledger, self._store, self._policy, self._unanchored)
+            self._unanchored = None
         for outcome in outcomes:
             self._note_trouble(outcome)
         self._watch_quorum()
 
     def _note_trouble(self, outcome: Outcome) -> None:
-        """One fault when a witness begins to refuse, not one at each push."""
-        for state in (State.REFUSED, State.AHEAD):
-            mark = (outcome.witness, state)
-            if outcome.state is state and mark not in self._troubled:
-                self._troubled.add(mark)
-                self._ledger.append(FAULT, {"what": f"witness.{state.value}", "observed": outcome.en[:500]})
-        if outcome.state is State.COSIGNED:
+        """One fault when a witness begins to refuse, not one at each push; one when it forgot what it cosigned."""
+        if outcome.state in (State.REFUSED, State.CONFLICT, State.AHEAD):
+            self._fault_once(outcome, outcome.state.value)
+        elif outcome.state is State.COSIGNED:
             self._troubled = {mark for mark in self._troubled if mark[0] != outcome.witness}
+        if outcome.forgot:
+            self._fault_once(outcome, "forgot")
+
+    def _fault_once(self, outcome: Outcome, what: str) -> None:
+        mark = (outcome.witness, what)
+        if mark not in self._troubled:
+            self._ledger.append(FAULT, {"what": f"witness.{what}", "observed": outcome.en[:500]})
+            self._troubled.add(mark)
 
     def _watch_quorum(self) -> None:
         if self._policy.is_quorum(()):
@@ -183,7 +208,7 @@ class Keeper:
 
     def _first_waiting(self, size: int) -> datetime | None:
         """The time of the first entry from ``size`` on that is not the keeper's own."""
-        for seq in range(size, self._store.head().size):
+        for seq in range(size, self._size()):
             entry = self._ledger.entry(seq)
             if entry["kind"] not in _OWN_KINDS:
                 return datetime.fromisoformat(str(entry["t"]))
@@ -208,14 +233,14 @@ def anchor(ledger: Ledger, store: Store, policy: Policy, size: int) -> Appended 
     """
     try:
         note = store.checkpoint_of(size)
+        if note is None or anchored_size(ledger) >= size:
+            return None
+        checkpoint, cosigned = policy.open_checkpoint(note)
+        if not policy.is_quorum({item.key for item in cosigned}):
+            return None
+        check_root(store, checkpoint)
     except sqlite3.Error as error:
         raise unavailable(store.path, error) from error
-    if note is None or anchored_size(ledger) >= size:
-        return None
-    checkpoint, cosigned = policy.open_checkpoint(note)
-    if not policy.is_quorum({item.key for item in cosigned}):
-        return None
-    check_root(store, checkpoint)
     try:
         return ledger.append(ANCHOR, _anchor_fields(checkpoint, cosigned, note), once=[once.anchor(size)])
     except ConflictError:
@@ -274,5 +299,14 @@ def import_cosigned(ledger: Ledger, store: Store, policy: Policy, note: bytes) -
             "`liandong witness sign` wrote",
             "策略中没有见证方签署过该检查点，或其属于其他台账；请使用 `liandong witness sign` 写出的文件",
         )
-    keep_cosigned(store, checkpoint, note, [item.key for item in cosigned])
+    keep_cosigned(store, checkpoint, _known_only(note, policy), [item.key for item in cosigned])
     return checkpoint, anchor(ledger, store, policy, checkpoint.size)
+
+
+def _known_only(note: bytes, policy: Policy) -> bytes:
+    """The checkpoint with the signatures of the policy's logs and witnesses: what strangers added is not kept."""
+    parsed = Note.parse(note)
+    known = {(key.name, key.key_id) for key in policy.logs}
+    known |= {(witness.key.name, witness.key.key_id) for witness in policy.witnesses}
+    lines = [line.to_bytes() for line in parsed.signatures if (line.name, line.key_id) in known]
+    return parsed.text + b"\n" + b"".join(lines)

@@ -19,16 +19,22 @@ import httpx2
 import pytest
 from hypothesis import HealthCheck, settings
 
+from catalog import purpose_header, stated
 from catalog.demo import build as demo_build
-from catalog.identity import tokens
+from catalog.identity import officers, tokens
 from catalog.identity.register import Register
 from catalog.plugin import build
+from catalog.purpose import Purpose
 from catalog.service import Service
+from catalog.serving.watch import Watch
 from ledger import Instance
 
 # Generous and without deadlines: tests say what is true, never how fast (speed is in bench/).
 settings.register_profile("liandong", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("liandong")
+
+#: What the demonstration's system asks for, unless a test says otherwise.
+PURPOSE = 'case; reference="SF-2026-17"'
 
 IN_PROCESS_URL = "http://catalog.test"
 
@@ -41,10 +47,19 @@ class Running:
     instance: Instance
     token: str
     passwords: dict[str, str]
+    port: int = 0
 
     @property
     def key_file(self) -> Path:
         return self.instance.path / "demo" / f"{demo_build.SYSTEM}-sys.key.pem"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served(Running):
+    """One that a process of its own answers for; ``output`` is what it printed."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
 
 
 def credentials(instance: Instance) -> dict[str, Any]:
@@ -106,26 +121,43 @@ class InProcess:
     token: str
     passwords: dict[str, str]
 
-    def bearer(self) -> dict[str, str]:
-        return {"authorization": f"Bearer {self.token}"}
+    def bearer(self, purpose: str = PURPOSE) -> dict[str, str]:
+        """The header fields of the demonstration's system, its purpose included unless that is empty."""
+        stated = {purpose_header.NAME: purpose} if purpose else {}
+        return {"authorization": f"Bearer {self.token}", **stated}
 
     def entries(self) -> list[dict[str, Any]]:
         """All entries, oldest first."""
         return self.service.ledger.newest(10_000)[::-1]
 
-    async def sign_in(self, login: str) -> dict[str, str]:
-        """A session cookie's header for an officer."""
+    async def sign_in(self, login: str, *, states: bool = True) -> dict[str, str]:
+        """A session cookie's header for an officer.
+
+        Args:
+            states: the officer has just stated, for each table that a purpose opens, one that does.
+        """
         response = await self.client.post("/sign-in", data={"login": login, "password": self.passwords[login]})
         assert response.status_code == 302, response.text
-        return {"cookie": response.headers["set-cookie"].partition(";")[0], "accept": "text/html"}
+        cookie = response.headers["set-cookie"].partition(";")[0]
+        if states:
+            self._state(cookie.partition("=")[2])
+        return {"cookie": cookie, "accept": "text/html"}
+
+    def _state(self, session: str) -> None:
+        actor = officers.actor_of_session(self.service.register, session)
+        assert actor is not None
+        for resource, _ in self.service.decisions(actor.agency, actor.role):
+            place = f"{resource['database']}/{resource['table_name']}"
+            for code in (self.service.purposes_granted(actor, place) or [])[:1]:
+                stated.remember(self.service.register, session, place, Purpose(code, "示执案〔2026〕17号"))
 
 
 @contextlib.asynccontextmanager
-async def in_process(instance: Instance):  # type: ignore[no-untyped-def]
-    """The application of ``instance`` with an ASGI client; closes both."""
+async def in_process(instance: Instance, watch: Watch | None = None):  # type: ignore[no-untyped-def]
+    """The application of ``instance`` with an ASGI client; closes both. ``watch`` is told of each request."""
     service = Service.open(instance)
     try:
-        datasette = build(service)
+        datasette = build(service, watch)
         await datasette.invoke_startup()
         transport = httpx2.ASGITransport(app=datasette.app(), raise_app_exceptions=True)
         async with httpx2.AsyncClient(transport=transport, base_url=instance.settings.public_url) as client:
@@ -137,14 +169,20 @@ async def in_process(instance: Instance):  # type: ignore[no-untyped-def]
 
 
 @contextlib.contextmanager
-def serving(instance: Instance) -> Iterator[Running]:
-    """``liandong serve`` in a process of its own, over real HTTP on loopback."""
-    port = free_port()
-    instance = instance.move_to(f"http://127.0.0.1:{port}")
+def serving(
+    instance: Instance, *arguments: str, public_url: str = "", port: int = 0, module: str = "catalog"
+) -> Iterator[Served]:
+    """``liandong serve`` in a process of its own, over real HTTP on loopback; ``arguments`` are further options.
+
+    Args:
+        public_url: where a proxy is before it.
+    """
+    port = port or free_port()
+    instance = instance.move_to(public_url or f"http://127.0.0.1:{port}")
     log = instance.path.parent / f"serve-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "catalog", "serve", "-i", str(instance.path), "--port", str(port)],
+            [sys.executable, "-m", module, "serve", "-i", str(instance.path), "--port", str(port), *arguments],
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -154,7 +192,8 @@ def serving(instance: Instance) -> Iterator[Running]:
                 assert process.poll() is None, log.read_text(encoding="utf-8")
                 time.sleep(0.05)
             secrets = credentials(instance)
-            yield Running(instance.settings.public_url, instance, secrets["token"], secrets["passwords"])
+            url, held = instance.settings.public_url, (secrets["token"], secrets["passwords"])
+            yield Served(url, instance, *held, port=port, process=process, output=log)
         finally:
             process.terminate()
             process.wait(timeout=30)

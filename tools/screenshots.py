@@ -9,6 +9,7 @@ stays small: what a page of ours has, but for the edges of letters.
 from __future__ import annotations
 
 import base64
+import itertools
 import struct
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2
 import numpy as np
 from playwright.sync_api import Browser, Page
 
@@ -26,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.browser.conftest import chromium, demonstration  # noqa: E402
 from tests.conftest import Running  # noqa: E402
+from tests.ledger.witness_support import Office, Tree  # noqa: E402
 
 PICTURES = ROOT / "docs/screenshots"
 MAX_SIZE_BYTES = 200_000
@@ -89,6 +92,27 @@ def take(browser: Browser, site: Running) -> Iterator[tuple[str, bytes]]:
             context.close()
 
 
+def take_witness(browser: Browser, folder: Path) -> Iterator[tuple[str, bytes]]:
+    """A witness's page when all is well, and when the log has shown it another history; real HTTP, invented entries."""
+    office = Office.make(folder / "witness", 0)
+    office.start()
+    try:
+        honest, forged = Tree.of(1_207), Tree.of(1_207, fork_at=800)
+        for state, body, status in (("green", honest.body(0, 1_207), 200), ("refused", forged.body(1_207, 1_207), 409)):
+            if httpx2.post(f"{office.url}/add-checkpoint", content=body).status_code != status:
+                raise SystemExit(f"the witness did not answer {status}")
+            for language, locale in LOCALES.items():
+                width, height = DESKTOP if state == "green" else (1280, 1240)
+                context = browser.new_context(locale=locale, viewport={"width": width, "height": height})
+                page = context.new_page()
+                page.goto(office.url)
+                png = page.screenshot()
+                yield f"witness-{state}-{language}", few_colours(pixels(context.new_page(), png, width, height))
+                context.close()
+    finally:
+        office.stop()
+
+
 def pixels(page: Page, png: bytes, width: int, height: int) -> np.ndarray:
     """The pixels of a PNG as an array (height, width, 3), decoded by the browser itself."""
     decoded = page.evaluate(
@@ -133,7 +157,7 @@ def main() -> int:
     too_large = []
     with tempfile.TemporaryDirectory() as folder, demonstration(Path(folder) / "demo") as site, chromium() as browser:
         ask_a_little(site)
-        for name, png in take(browser, site):
+        for name, png in itertools.chain(take(browser, site), take_witness(browser, Path(folder))):
             (PICTURES / f"{name}.png").write_bytes(png)
             print(f"docs/screenshots/{name}.png  {len(png) // 1000} kB")
             too_large += [name] if len(png) > MAX_SIZE_BYTES else []

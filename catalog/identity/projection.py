@@ -109,9 +109,17 @@ def _token_revoked(db: sqlite3.Connection, entry: Entry) -> None:
 def _resource_published(db: sqlite3.Connection, entry: Entry) -> None:
     database, _, table = entry["resource"].partition("/")
     db.execute(
-        "INSERT OR REPLACE INTO resources VALUES (:database, :table, :provider, :sharing_class, :condition, :basis, "
-        ":seq, :t)",
-        {"condition": None, "basis": None, **_values(entry), "database": database, "table": table},
+        "INSERT OR REPLACE INTO resources VALUES (:database, :table, :provider, :sharing_class, :condition, "
+        ":condition_types, :condition_purposes, :basis, :seq, :t)",
+        {
+            "condition": None,
+            "basis": None,
+            **_values(entry),
+            "database": database,
+            "table": table,
+            "condition_types": _listed(entry.get("condition_types")),
+            "condition_purposes": _listed(entry.get("condition_purposes")),
+        },
     )
 
 
@@ -121,7 +129,6 @@ def _resource_withdrawn(db: sqlite3.Connection, entry: Entry) -> None:
 
 def _grant_given(db: sqlite3.Connection, entry: Entry) -> None:
     database, _, table = entry["resource"].partition("/")
-    columns = entry.get("columns")
     db.execute(
         "INSERT INTO grants VALUES (:grant, :provider, :grantee, :database, :table, :purposes, :columns, :valid_from, "
         ":valid_to, :basis, :seq, :t, NULL, NULL, NULL) ON CONFLICT (id) DO NOTHING",
@@ -130,7 +137,7 @@ def _grant_given(db: sqlite3.Connection, entry: Entry) -> None:
             "database": database,
             "table": table,
             "purposes": json.dumps(entry["purposes"]),
-            "columns": json.dumps(columns) if columns is not None else None,
+            "columns": _listed(entry.get("columns")),
         },
     )
 
@@ -153,6 +160,10 @@ def _access_suspended(db: sqlite3.Connection, entry: Entry) -> None:
 
 def _access_restored(db: sqlite3.Connection, entry: Entry) -> None:
     db.execute("UPDATE suspensions SET restored_at = :t WHERE id = :suspension AND restored_at IS NULL", _values(entry))
+
+
+def _listed(value: list[str] | None) -> str | None:
+    return json.dumps(value, ensure_ascii=False) if value is not None else None
 
 
 def _values(entry: Entry) -> Entry:

@@ -41,7 +41,8 @@ CREATE TABLE tokens (
 ) STRICT;
 CREATE TABLE resources (
   database TEXT, table_name TEXT, provider TEXT NOT NULL REFERENCES agencies, sharing_class TEXT NOT NULL,
-  condition TEXT, basis TEXT, published_seq INTEGER NOT NULL, published_at TEXT NOT NULL,
+  condition TEXT, condition_types TEXT, condition_purposes TEXT, basis TEXT,
+  published_seq INTEGER NOT NULL, published_at TEXT NOT NULL,
   PRIMARY KEY (database, table_name)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE grants (

@@ -31,7 +31,7 @@ def next_push(
         new_entries: entries since then; anchors are not counted, or each push would call for another.
         due_instants: when something falls due.
     """
-    if last_push is None:
+    if last_push is None or last_push > now:  # the clock was set back: nobody knows how long ago that was
         return now
     ticks = [_next_daily(last_push)]
     ticks += [tick for due in due_instants for tick in (due - MARGIN, due + MARGIN) if tick > last_push]

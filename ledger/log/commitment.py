@@ -71,10 +71,14 @@ def check_opening(commitment: str, field: str, opening: Opening) -> None:
 def seal(field: str, value: Value, random: Callable[[int], bytes]) -> Sealed:
     """Commit to ``value`` under a fresh salt and encrypt salt and value under a fresh key."""
     secret = random(SALT_BYTES + KEY_BYTES)
-    salt, key = secret[:SALT_BYTES], secret[SALT_BYTES:]
-    commitment = commit(salt, field, value)
+    return seal_under(field, Opening(secret[:SALT_BYTES], value), secret[SALT_BYTES:])
+
+
+def seal_under(field: str, opening: Opening, key: bytes) -> Sealed:
+    """Commit to a value under its salt, and encrypt both under ``key``, 32 random bytes for this field alone."""
+    commitment = commit(opening.salt, field, opening.value)
     # The commitment as associated data ties the ciphertext to the one entry field it belongs to.
-    ciphertext = AESGCM(key).encrypt(_NONCE, salt + encode(value), commitment.encode())
+    ciphertext = AESGCM(key).encrypt(_NONCE, opening.salt + encode(opening.value), commitment.encode())
     return Sealed(field, commitment, key, ciphertext)
 
 

@@ -33,6 +33,8 @@ class TileSource(HashReader, Protocol):
 class ExportError(LedgerError):
     """A directory that cannot be written, or that holds an export of something else."""
 
+    exit_code = 2
+
 
 class TileDirectory:
     """A directory of tiles, read.

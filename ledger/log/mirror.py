@@ -16,7 +16,7 @@ from ledger.log.export import CHECKPOINT_FILE
 from ledger.log.merkle import HASH_BYTES, Frontier, leaf_hash
 from ledger.log.tiles import WIDTH, Tile, bundles_of, decode_bundle, encode_bundle, fold
 from ledger.log.verify_tiles import MAX_BUNDLE_BYTES, Source
-from ledger.log.witness import Seen
+from ledger.log.witness_state import Seen
 
 _SCHEMA = """
 BEGIN;

@@ -6,6 +6,7 @@ checkpoint, is one short transaction after a witness has answered. Source: c2sp.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
@@ -23,7 +24,9 @@ from ledger.log.policy import Policy, Witness
 from ledger.log.store import Store, unavailable
 from ledger.log.witness import SIZE_TYPE, Reply, Submission
 
+#: For each step of an exchange with a witness, and for all of it.
 TIMEOUT_SECONDS = 5.0
+DEADLINE_SECONDS = 15.0
 MAX_REPLY_BYTES = 64 * 1024
 #: A witness names its size once; a second time only if somebody else pushed in between.
 _ATTEMPTS = 3
@@ -37,19 +40,25 @@ class State(Enum):
 
     COSIGNED = "cosigned"
     UNREACHABLE = "unreachable"  # no answer, or one that says: later
-    REFUSED = "refused"  # it will not cosign this: a fork, an unknown log, a wrong key
+    REFUSED = "refused"  # it will not cosign this: an unknown log, a wrong key
+    CONFLICT = "conflict"  # it has seen another history of this log
     AHEAD = "ahead"  # it has seen a larger log than this one is
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of asking ``witness`` (its name in the policy) to cosign the checkpoint of ``size``."""
+    """What came of asking ``witness`` (its name in the policy) to cosign the checkpoint of ``size``.
+
+    ``en`` and ``zh`` say what is wrong, if anything is. ``forgot``: it cosigned, but no longer knows of what it did
+    before.
+    """
 
     witness: str
     size: int
     state: State
     en: str = ""
     zh: str = ""
+    forgot: bool = False
 
 
 class Pusher:
@@ -120,17 +129,22 @@ class Pusher:
             return self._submit(witness, checkpoint, note)
         except RollbackError as error:
             return Outcome(witness.name, checkpoint.size, State.AHEAD, error.en, error.zh)
+        except NoteError as error:  # its signature finds no room: sixteen have signed this size
+            return Outcome(witness.name, checkpoint.size, State.REFUSED, error.en, error.zh)
         except (WitnessError, LedgerUnavailableError) as error:  # asked again, it cosigns the same once more
             return Outcome(witness.name, checkpoint.size, State.UNREACHABLE, error.en, error.zh)
 
     def _submit(self, witness: Witness, checkpoint: Checkpoint, note: bytes) -> Outcome:
-        old = min(self._known.get(witness.key, 0), checkpoint.size)
+        known = self._known.get(witness.key, 0)
+        old = min(known, checkpoint.size)
+        forgot: tuple[str, str] | None = None
         for _ in range(_ATTEMPTS):
             reply = self._send(f"{witness.url.rstrip('/')}/add-checkpoint", self._submission(old, checkpoint, note))
             if reply.status == 200:
                 self._keep(witness, checkpoint, note, reply.body)
                 self._known[witness.key] = checkpoint.size
-                return Outcome(witness.name, checkpoint.size, State.COSIGNED)
+                en, zh = forgot or ("", "")
+                return Outcome(witness.name, checkpoint.size, State.COSIGNED, en, zh, forgot is not None)
             if reply.status != 409 or reply.content_type.partition(";")[0].strip() != SIZE_TYPE:
                 break
             size = _named_size(witness, reply.body)
@@ -140,8 +154,10 @@ class Pusher:
                 return Outcome(witness.name, checkpoint.size, State.COSIGNED)
             if size == old:
                 break  # it has our size and another root
+            if size < known:
+                forgot = _forgot(witness, known, size)
             old = size
-        return _refused(witness, checkpoint.size, reply)
+        return _refused(witness, checkpoint.size, reply, old)
 
     def _check_not_behind(self, witness: Witness, size: int) -> None:
         newest = self._newest()
@@ -182,13 +198,15 @@ class Pusher:
 
     def _read_known(self) -> None:
         missing = {witness.key for witness in self._policy.witnesses}
-        with self._lock:
+        try:
             for count, (size, note) in enumerate(self._store.cosigned()):
                 for key in [key for key in missing if _has_signed(note, key)]:
                     self._known[key] = size
                     missing.discard(key)
                 if not missing or count > 1_000:  # the witness itself will say what it has
                     break
+        except sqlite3.Error as error:
+            raise unavailable(self._store.path, error) from error
 
 
 def newest_checkpoint(store: Store, log_key: VerifierKey) -> tuple[Checkpoint, bytes] | None:
@@ -211,7 +229,11 @@ def newest_checkpoint(store: Store, log_key: VerifierKey) -> tuple[Checkpoint, b
 
 
 def check_root(store: Store, checkpoint: Checkpoint) -> None:
-    """Raise :class:`TamperError` unless ``checkpoint`` is of the tree that ``store`` holds."""
+    """Raise :class:`TamperError` unless ``checkpoint`` is of the tree that ``store`` holds.
+
+    Raises:
+        sqlite3.Error: the file cannot be read now.
+    """
     size = store.head().size
     if checkpoint.size > size:
         raise RollbackError(
@@ -289,28 +311,45 @@ def keep_cosigned(store: Store, checkpoint: Checkpoint, cosigned: bytes, witness
     return merged
 
 
-def post(url: str, body: bytes) -> Reply:
-    """Send over HTTP: no redirects, no proxy from the environment, a short answer only.
+def post(url: str, body: bytes, deadline_s: float = DEADLINE_SECONDS) -> Reply:
+    """Send over HTTP: no redirects, no proxy from the environment, a short answer only, as it was sent.
+
+    Args:
+        deadline_s: for all of it, so that a peer that trickles cannot hold up the others.
 
     Raises:
-        WitnessError: no answer, or one that is too long.
+        WitnessError: no answer, or one that is too long or too slow.
     """
-    data = bytearray()
     try:
-        with (
-            httpx2.Client(timeout=TIMEOUT_SECONDS, trust_env=False, follow_redirects=False) as client,
-            client.stream("POST", url, content=body, headers={"content-type": "text/plain; charset=utf-8"}) as response,
-        ):
-            for piece in response.iter_bytes():
-                data += piece
-                if len(data) > MAX_REPLY_BYTES:
-                    raise WitnessError(f"{url} answers too much", f"{url} 的回复过长")
-            return Reply(response.status_code, response.headers.get("content-type", ""), bytes(data))
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+        return asyncio.run(asyncio.wait_for(_exchange(url, body), deadline_s))
+    except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, ValueError) as error:
         raise WitnessError(
             f"{url} cannot be reached ({error or type(error).__name__}); it will be asked again",
             f"无法连接 {url}（{error or type(error).__name__}）；稍后将再次联系",
         ) from error
+
+
+async def _exchange(url: str, body: bytes) -> Reply:
+    headers = {"content-type": "text/plain; charset=utf-8", "accept-encoding": "identity"}
+    data = bytearray()
+    async with (
+        httpx2.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False, follow_redirects=False) as client,
+        client.stream("POST", url, content=body, headers=headers) as response,
+    ):
+        async for piece in response.aiter_raw():
+            data += piece
+            if len(data) > MAX_REPLY_BYTES:
+                raise WitnessError(f"{url} answers too much", f"{url} 的回复过长")
+        return Reply(response.status_code, response.headers.get("content-type", ""), bytes(data))
+
+
+def _forgot(witness: Witness, known: int, size: int) -> tuple[str, str]:
+    return (
+        f"witness {witness.name} has cosigned {known} entries of this log and knows of {size}: its state was lost or "
+        "an older one put back, so it can be led to another history; call its office",
+        f"见证方 {witness.name} 曾见证本台账 {known} 条，现在只知道 {size} 条：其状态曾丢失或被换回旧的，"
+        "可能被引向另一段历史；请联系其所属机构",
+    )
 
 
 def _has_signed(note: bytes, key: CosignerKey) -> bool:
@@ -328,8 +367,25 @@ def _named_size(witness: Witness, body: bytes) -> int:
         ) from error
 
 
-def _refused(witness: Witness, size: int, reply: Reply) -> Outcome:
+def _refused(witness: Witness, size: int, reply: Reply, old: int) -> Outcome:
+    """What a refusal means.
+
+    Args:
+        old: the size from which the refused request proved.
+    """
     said = " ".join(reply.body[:300].decode(errors="replace").split())
+    said = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in said)
+    if reply.status == 422 or (reply.status == 409 and reply.content_type.startswith(SIZE_TYPE) and old == size):
+        return Outcome(
+            witness.name,
+            size,
+            State.CONFLICT,
+            f"witness {witness.name} has seen another history of this log ({reply.status} {said}): entries were "
+            "rewritten, or an older copy was put in place and went its own way. Keep the ledger as it is and call the "
+            "witness's office",
+            f"见证方 {witness.name} 所见为本台账的另一段历史（{reply.status} {said}）：条目被改写，"
+            "或被换成旧副本后自行增长。请原样保存台账，并联系该见证方所属机构",
+        )
     # 429 and 5xx: later. Anything else is a decision about this checkpoint.
     state = State.UNREACHABLE if reply.status == 429 or reply.status >= 500 else State.REFUSED
     return Outcome(

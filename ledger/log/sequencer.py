@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from ledger.errors import (
     CanonicalError,
@@ -247,6 +248,8 @@ class Sequencer:
                 self._on_commit(Committed(written, time.perf_counter() - started))
         except sqlite3.Error as error:
             self._fail(group, unavailable(self._store.path, error))
+        except LedgerUnavailableError as error:
+            self._fail(group, error)
         except BaseException as error:
             # A bug or an interrupt must not leave callers waiting for ever; it goes on up after they are told. An
             # interrupt is this thread's alone, and it may have struck after the commit.
@@ -294,12 +297,21 @@ class Sequencer:
         self._flush()
         checkpoint = Checkpoint(self._origin, head.size, frontier.root())
         store.put_checkpoint(head.size, checkpoint.sign(*self._signers))
-        store.commit()  # the commit point: durable from here (synchronous=FULL)
+        self._commit()  # the commit point: durable from here (synchronous=FULL)
         self._head, self._head_t, self._frontier = head, t, frontier
         self._clock_is_back = self._clock_is_back or fault is not None
         if self._guard is not None:
             self._guard.committed(checkpoint)
         return outcomes
+
+    def _commit(self) -> None:
+        try:
+            self._store.commit()
+        except sqlite3.Error as error:
+            # A sync that failed leaves the whole commit in the write-ahead log: after a crash it may count or not.
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR:
+                raise _uncertain(self._store.path, error) from error
+            raise
 
     def _add(self, draft: Draft, entry: bytes, head: Head, frontier: Frontier) -> Head:
         """Put ``entry`` after ``head`` with all that belongs to it; return the new head."""
@@ -438,6 +450,16 @@ def _interrupted() -> LedgerUnavailableError:
     return LedgerUnavailableError(
         "the ledger was interrupted while it wrote; see whether the entry is there before you repeat it",
         "台账写入时被中断；重试之前请先查看该条目是否已在",
+    )
+
+
+def _uncertain(path: Path, error: sqlite3.Error) -> LedgerUnavailableError:
+    return LedgerUnavailableError(
+        f"the ledger {path.name} met an error while it made entries durable ({error}): no data was given, and it is "
+        "not certain whether they were recorded. Check the disk, and see whether the entry is there before you repeat "
+        "it",
+        f"台账 {path.name} 在落盘时出错（{error}）：未提供数据，也不能确定是否已经记录。"
+        "请检查磁盘；重试之前请先查看该条目是否已在",
     )
 
 

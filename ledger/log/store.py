@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from ledger.log.tiles import HEIGHT, WIDTH, Tile, encode_bundle, fold
 
 FORMAT_VERSION = 1
 BUSY_TIMEOUT_MS = 2_000
+#: Between two tries for the write lock; a commit takes about as long.
+_LOCK_STEP_S = 0.0002
 #: A little more than the 1,000 pages after which SQLite starts the write-ahead log over.
 WAL_BYTES = 4_300_000
 _NO_LIMIT = 2**62
@@ -146,8 +149,25 @@ class Store:
     # -- writing: only the sequencer calls these ---------------------------------------------------------------
 
     def begin(self) -> None:
-        """Take the write lock; raise :class:`sqlite3.OperationalError` when another holder keeps it too long."""
-        self._db.execute("BEGIN IMMEDIATE")
+        """Take the write lock; raise :class:`sqlite3.OperationalError` when another holder keeps it too long.
+
+        SQLite would sleep longer each time, up to a tenth of a second: with several processes that append, the one
+        that waits would find the lock taken again and again. So it is asked for at short steps.
+        """
+        end = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+        self._db.execute("PRAGMA busy_timeout = 0")
+        try:
+            while True:
+                try:
+                    self._db.execute("BEGIN IMMEDIATE")
+                    return
+                except sqlite3.OperationalError as error:
+                    busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+                    if not busy or time.monotonic() >= end:
+                        raise
+                time.sleep(_LOCK_STEP_S)
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
 
     def begin_alone(self) -> None:
         """Take the file for this connection alone, until it is closed, and begin to write.

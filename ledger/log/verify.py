@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ledger.errors import InstanceError, LedgerError, NoteError, RollbackError, TamperError, VersionTooNewError
+from ledger.errors import Fault, InstanceError, LedgerError, NoteError, RollbackError, TamperError, VersionTooNewError
 from ledger.log.forms import Forms, Interchangeable, UnrecognisedError
 from ledger.log.keychain import KeyChain
 from ledger.log.note import Checkpoint, VerifierKey
@@ -219,17 +219,20 @@ def _verify(
         raise TamperError(
             "the ledger holds no entries at all; every log begins with log.opened: it was emptied",
             "台账中没有任何条目；每份台账都以 log.opened 开头：内容已被清空",
+            Fault(0, "seq", "0", "none"),
         )
     expected.check_end(chain.size)
     if not signed_size:
         raise TamperError(
             f"the ledger holds {chain.size} entries and no signed checkpoint: it was removed",
             f"台账有 {chain.size} 条，却没有已签名的检查点：检查点被删除",
+            Fault(None, f"checkpoint of {chain.size} entries", "a signed checkpoint", "none"),
         )
     if chain.size != signed_size:
         raise TamperError(
             f"entry {signed_size} is not covered by any signed checkpoint: it was added past the sequencer",
             f"第 {signed_size} 条没有被任何已签名的检查点涵盖：它是绕过写入程序添加的",
+            Fault(signed_size, "seq", f"{signed_size} entries", f"{chain.size} entries"),
         )
     check_node_count(db, chain.size)
     check_schema(db)
@@ -283,6 +286,7 @@ class Expected:
                     "this is another ledger, or an older copy that went its own way",
                     f"台账前 {size} 条的根为 {root}，而 {where} 记录的是 {recorded.root.hex()}："
                     "这是另一份台账，或是自行增长过的较旧副本",
+                    Fault(None, f"root of {size} entries", recorded.root.hex(), root),
                 )
 
     def check_end(self, size: int) -> None:
@@ -292,6 +296,7 @@ class Expected:
             raise TamperError(
                 f"entry {size} is missing: a signed checkpoint covers {signed} entries, the ledger holds {size}",
                 f"缺少第 {size} 条：已签名的检查点涵盖 {signed} 条，而台账只有 {size} 条",
+                Fault(size, "seq", f"{signed} entries", f"{size} entries"),
             )
         for recorded, where in self._known:
             if recorded.size > size:
@@ -300,6 +305,7 @@ class Expected:
                     f"{recorded.root.hex()}): an older copy of the ledger was put in place",
                     f"台账有 {size} 条，而 {where} 记录的是 {recorded.size} 条（根 {recorded.root.hex()}）："
                     "台账被换成了较旧的副本",
+                    Fault(size, "seq", f"{recorded.size} entries", f"{size} entries"),
                 )
 
 
@@ -461,6 +467,7 @@ def _check_reaches(db: sqlite3.Connection, since: VerifiedState) -> None:
             "entries were cut off, or an older copy was put in place",
             f"台账有 {size} 条，而上次核验时有 {since.size} 条（根 {since.root.hex()}）："
             "末尾被截去，或被换成较旧的副本",
+            Fault(size, "seq", f"{since.size} entries", f"{size} entries"),
         )
 
 
@@ -518,6 +525,7 @@ def _check_root(checkpoint: Checkpoint, root: bytes) -> None:
             f"the entries give {root.hex()}: entries up to {checkpoint.size - 1} were rewritten",
             f"大小为 {checkpoint.size} 的已签名检查点的根为 {checkpoint.root.hex()}，"
             f"由条目算得 {root.hex()}：第 {checkpoint.size - 1} 条及以前的内容被改写",
+            Fault(None, f"root of {checkpoint.size} entries", checkpoint.root.hex(), root.hex()),
         )
 
 

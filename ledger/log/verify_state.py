@@ -20,6 +20,7 @@ class VerifiedState:
     Attributes:
         frontier: roots of the complete subtrees of the ``size`` entries, largest first; they fold to the root.
         last: hash of the last entry.
+        entries_seen: the entries themselves were checked, not their published hashes alone.
     """
 
     origin: str
@@ -28,12 +29,14 @@ class VerifiedState:
     last: bytes
     first_t: str
     last_t: str
+    entries_seen: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """What :meth:`from_json` reads: text and numbers, hashes in hex."""
         digits = [value.hex() for value in self.frontier]
         values = {"origin": self.origin, "size": self.size, "root": self.root.hex(), "frontier": digits}
-        return {"version": 1, **values, "last": self.last.hex(), "first_t": self.first_t, "last_t": self.last_t}
+        links = {"last": self.last.hex(), "first_t": self.first_t, "last_t": self.last_t}
+        return {"version": 1, **values, **links, "entries_seen": self.entries_seen}
 
     @classmethod
     def from_json(cls, value: Any) -> VerifiedState:
@@ -47,13 +50,15 @@ class VerifiedState:
                 raise ValueError(f"version {value['version']!r}")
             frontier = tuple(_hash(digits) for digits in value["frontier"])
             texts = [value[name] for name in ("origin", "first_t", "last_t")]
-            size = value["size"]
+            size, seen = value["size"], value.get("entries_seen", True)
             if type(size) is not int or size < 1 or any(type(text) is not str for text in texts):
                 raise ValueError("size, origin or times")
-            state = cls(texts[0], size, frontier, _hash(value["last"]), texts[1], texts[2])
+            if type(seen) is not bool:
+                raise ValueError("entries_seen")
+            state = cls(texts[0], size, frontier, _hash(value["last"]), texts[1], texts[2], seen)
             if len(frontier) != size.bit_count() or state.root != _hash(value["root"]):
                 raise ValueError("the frontier does not fold to the root")
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InstanceError(
                 f"this is not the state of an earlier verification ({error}); remove the file and verify in full",
                 f"这不是以往核验留下的状态（{error}）；请删除该文件并作完整核验",
@@ -84,6 +89,23 @@ class VerifiedState:
                 f"{path} cannot be written ({error.strerror}); name a file in a folder that you may write",
                 f"无法写入 {path}（{error.strerror}）；请指定有写权限的位置",
             ) from error
+
+    def check_log(self, origin: str, file: Path) -> None:
+        """Raise :class:`InstanceError` if the state, kept in ``file``, is of another log than ``origin``."""
+        if self.origin != origin:
+            raise InstanceError(
+                f"{file} is of log {self.origin!r}, this one is {origin!r}; name another file",
+                f"{file} 属于日志 {self.origin!r}，而本日志为 {origin!r}；请另指定文件",
+            )
+
+    def check_entries_seen(self, file: Path) -> None:
+        """Raise :class:`InstanceError` if the state, kept in ``file``, is of a verification that saw hashes alone."""
+        if not self.entries_seen:
+            raise InstanceError(
+                f"{file} is of a verification that saw hash tiles only, not the entries before {self.size}; name "
+                "another file, so that entries are verified from the first one on",
+                f"{file} 是仅核验哈希瓦片时留下的，前 {self.size} 条的内容未曾核验；请另指定文件，以便从首条起核验条目",
+            )
 
     @property
     def root(self) -> bytes:

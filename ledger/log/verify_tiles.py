@@ -2,14 +2,15 @@
 
 Like :mod:`ledger.log.verify` it shares no code with the write path. Hash tiles alone show that the signed root is the
 root of the published hashes and that the tiles agree with each other; with entry bundles each entry is checked as well.
-Memory is constant: one tile a level.
+Memory is constant: one tile a level. From an earlier verification on only the tiles of what is new are fetched, and one
+a level that shows that the new tree extends the old one.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -17,11 +18,13 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from ledger.errors import InstanceError, LedgerError, TamperError
+from ledger.errors import Fault, InstanceError, LedgerError, RollbackError, TamperError
 from ledger.log.cosignature import Cosigned, CosignerKey, open_cosigned
 from ledger.log.keychain import KeyChain
 from ledger.log.tiles import HEIGHT, WIDTH, Tile, decode_bundle, decode_tile
 from ledger.log.verify_chain import Chain  # the check of entries, itself apart from the write path
+from ledger.log.verify_state import VerifiedState
+from ledger.log.verify_tree import root_of
 
 HASH_BYTES = 32
 MAX_CHECKPOINT_BYTES = 1 << 20
@@ -47,7 +50,10 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TilesVerdict:
-    """What was verified: a signed checkpoint, its hash tiles, and with ``entries_checked`` the entries themselves."""
+    """What was verified: a signed checkpoint, its hash tiles, and with ``entries_checked`` the entries themselves.
+
+    ``since`` is the first entry that was looked at: those before were verified earlier, and are a prefix of this log.
+    """
 
     origin: str
     size: int
@@ -57,6 +63,8 @@ class TilesVerdict:
     not_cosigned: tuple[str, ...] = ()  # names of the given witnesses that have not cosigned this checkpoint
     first_t: str = ""
     last_t: str = ""
+    since: int = 0
+    state: VerifiedState | None = field(default=None, compare=False, repr=False)
 
 
 class DirectorySource:
@@ -89,10 +97,13 @@ class HttpSource:
     """
 
     def __init__(self, url: str, token: str = "") -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        if not _is_address(url):
             raise UnreachableError(
                 f"{url!r} is not an address like https://host/prefix", f"{url!r} 不是 https://主机/前缀 形式的地址"
+            )
+        if not (token.isascii() and token.isprintable()):
+            raise UnreachableError(
+                "the token holds characters that no token has; copy it again", "令牌含有不应有的字符；请重新复制"
             )
         self.prefix = url.rstrip("/") if url.rstrip("/").endswith("/log") else url.rstrip("/") + "/log"
         headers = {"accept-language": "zh"} | ({"authorization": f"Bearer {token}"} if token else {})
@@ -140,6 +151,7 @@ def verify_tiles(
     check_entry: CheckEntry | None = None,
     witnesses: Sequence[CosignerKey] = (),
     progress: Progress | None = None,
+    since: VerifiedState | None = None,
 ) -> TilesVerdict:
     """Check a published log: checkpoint, signature, known cosignatures, every hash tile, and entries if wanted.
 
@@ -148,9 +160,12 @@ def verify_tiles(
         check_entry: the schema check of one decoded entry; raises :class:`LedgerError`.
         witnesses: cosigners whose lines are verified.
         progress: called with the number of entries done since the last call.
+        since: look only at what is new since then, and prove that this log extends that one. With entries it must come
+            of a verification that saw entries.
 
     Raises:
         TamperError: the first tile or entry that does not hold, or is missing.
+        RollbackError: the log does not extend ``since``.
         NoteError: checkpoint, tile or bundle malformed, or not signed by the key.
         UnreachableError: the source cannot be read now.
     """
@@ -162,25 +177,39 @@ def verify_tiles(
             "the checkpoint is of no entries at all; every log begins with an entry: it was emptied",
             "检查点涵盖 0 条；每份台账都有首条：内容已被清空",
         )
+    begin = since.size if since is not None else 0
+    chain = Chain(keys.origin, check_entry, begin)
     tree = _Tree(source, head.size)
-    chain = Chain(keys.origin, check_entry)
-    for start in range(0, head.size, WIDTH):
+    last = bytes(HASH_BYTES)
+    if since is not None:
+        tree.resume(since)
+        chain.prev, chain.first_t, chain.last_t = since.last, since.first_t, since.last_t
+        last = since.last
+    first = begin // WIDTH * WIDTH if begin < head.size else head.size
+    for start in range(first, head.size, WIDTH):
         tile = Tile(0, start // WIDTH, min(WIDTH, head.size - start))
         hashes = _tile(source, tile)
+        known = max(0, begin - start)
         if with_entries:
-            _check_entries(source, tile, hashes, chain)
+            _check_entries(source, tile, hashes, chain, known)
         tree.add(hashes)
+        last = hashes[-1]
         if progress is not None:
-            progress(tile.width)
-    root = tree.finish()
+            progress(tile.width - known)
+    frontier = tree.finish()
+    root = root_of(frontier)
     if root != head.root:
         raise TamperError(
             f"the signed checkpoint of size {head.size} has root {head.root.hex()}, the tiles give {root.hex()}: "
             "tiles or checkpoint were altered",
             f"大小为 {head.size} 的已签名检查点的根为 {head.root.hex()}，由瓦片算得 {root.hex()}：瓦片或检查点被改动",
+            Fault(None, f"root of {head.size} entries", head.root.hex(), root.hex()),
         )
     absent = tuple(key.name for key in witnesses if key not in [found.key for found in cosigned])
-    return TilesVerdict(keys.origin, head.size, root, with_entries, cosigned, absent, chain.first_t, chain.last_t)
+    seen = with_entries and (since is None or since.entries_seen)
+    state = VerifiedState(keys.origin, head.size, tuple(frontier), last, chain.first_t, chain.last_t, seen)
+    times = (chain.first_t, chain.last_t) if with_entries else ("", "")
+    return TilesVerdict(keys.origin, head.size, root, with_entries, cosigned, absent, *times, begin, state)
 
 
 class _Tree:
@@ -193,12 +222,52 @@ class _Tree:
         self._counts = [0]  # hashes of that level given so far
         self._last: list[bytes] = []  # the unfinished row of level 0
 
+    def resume(self, since: VerifiedState) -> None:
+        """Take up the unfinished rows as they were after ``since.size`` leaves, which must give its frontier."""
+        if self._size < since.size:
+            raise RollbackError(
+                f"the published log has {self._size} entries, the last verification saw {since.size} (root "
+                f"{since.root.hex()}): entries were cut off, or an older copy was published",
+                f"公布的台账有 {self._size} 条，而上次核验时有 {since.size} 条（根 {since.root.hex()}）："
+                "末尾被截去，或公布了较旧的副本",
+                Fault(self._size, "seq", f"{since.size} entries", f"{self._size} entries"),
+            )
+        self._rows, self._counts = [], []
+        while since.size >> (HEIGHT * (len(self._rows) + 1)) or not self._rows:
+            count = since.size >> (HEIGHT * (len(self._rows) + 1))
+            self._rows.append(self._row(len(self._rows) + 1, count))
+            self._counts.append(count)
+        self._last = self._row(0, since.size)
+        root = root_of(self._frontier())
+        if root != since.root:
+            raise RollbackError(
+                f"the first {since.size} entries of the published log have root {root.hex()}, the last verification "
+                f"saw {since.root.hex()}: this is another log, or its history was rewritten",
+                f"公布的台账前 {since.size} 条的根为 {root.hex()}，而上次核验时为 {since.root.hex()}："
+                "这是另一份台账，或其历史被改写",
+                Fault(None, f"root of {since.size} entries", since.root.hex(), root.hex()),
+            )
+
+    def _row(self, level: int, count: int) -> list[bytes]:
+        """The hashes of ``level`` up to the ``count``-th that are not in a full tile."""
+        index, width = divmod(count, WIDTH)
+        if not width:
+            return []
+        tile = Tile(level, index, min(WIDTH, (self._size >> (HEIGHT * level)) - index * WIDTH))
+        return _tile(self._source, tile)[:width]
+
     def add(self, hashes: list[bytes]) -> None:
-        """Take the next tile of level 0."""
+        """Take the next tile of level 0. After :meth:`resume` the first one is read again: it must be the same."""
+        if hashes[: len(self._last)] != self._last:
+            raise TamperError(
+                f"the first {len(self._last)} hashes of the tile that was read twice differ: whoever publishes the log "
+                "answers now this, now that; keep what was received as evidence",
+                f"同一瓦片两次读取，其前 {len(self._last)} 个哈希不同：公布台账的一方前后答复不一；"
+                "请保留所收到的内容作为证据",
+            )
+        self._last = hashes if len(hashes) < WIDTH else []
         if len(hashes) == WIDTH:
             self._push(0, _root(hashes))
-        else:
-            self._last = hashes
 
     def _push(self, place: int, value: bytes) -> None:
         if place == len(self._rows):
@@ -224,28 +293,28 @@ class _Tree:
                     f"{((node + 1) << height) - 1}): published is {found.hex()}, the hashes below give {want.hex()}",
                     f"瓦片互不一致：第 {level} 层第 {node} 个哈希（第 {node << height} 至 "
                     f"{((node + 1) << height) - 1} 条）公布为 {found.hex()}，由下层算得 {want.hex()}",
+                    Fault(None, f"level {height}, node {node}", want.hex(), found.hex()),
                 )
 
-    def finish(self) -> bytes:
-        """Compare the partial tiles; return the root."""
-        parts: list[bytes] = []
+    def finish(self) -> list[bytes]:
+        """Compare the partial tiles; return the roots of the complete subtrees, largest first."""
         for place in reversed(range(len(self._rows))):
-            row = self._rows[place]
-            if row:
-                self._compare(place, row)
-            parts.extend(_subtrees(row))
-        parts.extend(_subtrees(self._last))
-        root = parts[-1]
-        for left in reversed(parts[:-1]):
-            root = hashlib.sha256(b"\1" + left + root).digest()
-        return root
+            if self._rows[place]:
+                self._compare(place, self._rows[place])
+        return self._frontier()
+
+    def _frontier(self) -> list[bytes]:
+        rows = [*reversed(self._rows), self._last]
+        return [root for row in rows for root in _subtrees(row)]
 
 
-def _check_entries(source: Source, tile: Tile, hashes: list[bytes], chain: Chain) -> None:
+def _check_entries(source: Source, tile: Tile, hashes: list[bytes], chain: Chain, known: int) -> None:
+    """Check the entries of a bundle; the first ``known`` of them were checked earlier."""
     bundle = Tile(None, tile.index, tile.width)
     entries = decode_bundle(source.read(f"tile/{bundle.path}", MAX_BUNDLE_BYTES), bundle)
     for offset, (entry, published) in enumerate(zip(entries, hashes, strict=True)):
-        chain.step(bundle.start + offset, entry, published)
+        if offset >= known:
+            chain.step(bundle.start + offset, entry, published)
 
 
 def _tile(source: Source, tile: Tile) -> list[bytes]:
@@ -268,6 +337,14 @@ def _subtrees(row: list[bytes]) -> list[bytes]:
             found.append(_root(row[start : start + width]))
             start += width
     return found
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc) and not parts.query and not parts.fragment
 
 
 def _limited(where: str, data: bytes, max_bytes: int) -> bytes:

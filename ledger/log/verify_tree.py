@@ -6,7 +6,7 @@ import hashlib
 import sqlite3
 from collections.abc import Sequence
 
-from ledger.errors import TamperError
+from ledger.errors import Fault, TamperError
 
 
 class Tree:
@@ -74,11 +74,16 @@ def _check_nodes(db: sqlite3.Connection, level: int, first: int, values: list[by
     if stored == list(enumerate(values, first)):
         return
     found = dict(stored)
-    index = next(index for index, value in enumerate(values, first) if found.get(index) != value)
+    index, value = next((index, value) for index, value in enumerate(values, first) if found.get(index) != value)
+    kept = found.get(index)
+    shown = kept.hex() if isinstance(kept, bytes) else "none"
     raise TamperError(
         f"the stored tree differs from the entries at level {level}, node {index} "
-        f"(entries {index << level} to {((index + 1) << level) - 1})",
-        f"所存的树与条目不符：第 {level} 层第 {index} 个节点（第 {index << level} 至 {((index + 1) << level) - 1} 条）",
+        f"(entries {index << level} to {((index + 1) << level) - 1}): stored is {shown}, "
+        f"the entries give {value.hex()}",
+        f"所存的树与条目不符：第 {level} 层第 {index} 个节点（第 {index << level} 至 {((index + 1) << level) - 1} 条）"
+        f"所存为 {shown}，由条目算得 {value.hex()}",
+        Fault(None, f"level {level}, node {index}", value.hex(), shown),
     )
 
 
@@ -98,4 +103,5 @@ def check_node_count(db: sqlite3.Connection, size: int) -> None:
         raise TamperError(
             f"the stored tree has {stored} nodes, {size} entries give {expected}",
             f"所存的树有 {stored} 个节点，而 {size} 条应有 {expected} 个",
+            Fault(None, "tree nodes", str(expected), str(stored)),
         )

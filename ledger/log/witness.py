@@ -1,44 +1,28 @@
 """A witness: cosigns a log's checkpoint only if it is consistent with the last one it saw. No HTTP in here.
 
-Source: c2sp.org/tlog-witness. The check and its persistence are one transaction in the witness's own SQLite file,
-before any answer. A refused checkpoint that the log did sign is kept, because two conflicting ones prove a fork.
+Source: c2sp.org/tlog-witness. The check and its persistence are one transaction in the witness's own SQLite file
+(:mod:`ledger.log.witness_state`), before any answer. A refused checkpoint that the log did sign is kept, because two
+conflicting ones prove a fork.
 """
 
 from __future__ import annotations
 
 import base64
-import sqlite3
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ledger.errors import InstanceError, LedgerUnavailableError, NoteError, ProofError
+from ledger.errors import NoteError, ProofError
 from ledger.log.cosignature import Cosigner
 from ledger.log.merkle import EMPTY_ROOT, HASH_BYTES, check_consistency, consistency_roots
 from ledger.log.note import Checkpoint, Note, VerifierKey, decode_base64, parse_size
+from ledger.log.witness_state import Refusal, Seen, WitnessState
 
 MAX_PROOF_LINES = 63
 #: An add-checkpoint body: 63 proof lines and a checkpoint with 16 signatures fit many times over.
 MAX_BODY_BYTES = 64 * 1024
-#: Anybody may send a checkpoint that the log published with a proof that does not hold; only so many are kept.
-MAX_UNPROVEN = 100
 SIZE_TYPE = "text/x.tlog.size"
-
-_SCHEMA = """
-CREATE TABLE cosigned (
-  origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, note BLOB NOT NULL,
-  first_time INTEGER NOT NULL, last_time INTEGER NOT NULL, PRIMARY KEY (origin, size)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE refused (
-  id INTEGER PRIMARY KEY, origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, proven INTEGER NOT NULL,
-  reason TEXT NOT NULL, seen_note BLOB NOT NULL, new_note BLOB NOT NULL, time INTEGER NOT NULL,
-  UNIQUE (origin, size, root)
-) STRICT;
-PRAGMA user_version = 1;
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,38 +76,6 @@ class Reply:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A checkpoint that a witness cosigned: ``note`` holds the log's signature and its own.
-
-    ``first_time`` and ``last_time`` are POSIX seconds by the witness's clock; the cosignature in ``note`` is the first.
-    """
-
-    size: int
-    root: bytes
-    note: bytes
-    first_time: int
-    last_time: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A checkpoint that the log signed and this witness refused, beside the one that it had cosigned.
-
-    ``proven``: the two together prove that the log signed two histories. Where it is not, the proof sent with it did
-    not hold: either history was rewritten, or somebody sent a damaged request.
-    """
-
-    origin: str
-    size: int
-    root: bytes
-    proven: bool
-    reason: str
-    seen_note: bytes
-    new_note: bytes
-    time: int
-
-
 class Witness:
     """One witness with its key, its logs and its state file. Threads may share it.
 
@@ -145,64 +97,43 @@ class Witness:
         self.cosigner = cosigner
         self.logs = tuple(logs)
         self._now = now
-        self._lock = threading.Lock()
-        try:
-            self._db = _connect(path)
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        except sqlite3.Error as error:
-            raise _bad_state(path, str(error)) from error
-        if version != 1:
-            self._db.close()
-            raise _bad_state(path, f"format {version}, want 1")
+        self._state = WitnessState(path)
 
     @staticmethod
     def create(path: Path) -> None:
-        """Make the state file of a new witness, which has seen nothing.
-
-        Raises:
-            InstanceError: it exists already, or cannot be written.
-        """
-        try:
-            path.open("xb").close()
-            path.chmod(0o600)
-            db = _connect(path)
-            db.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
-            db.close()
-        except (OSError, sqlite3.Error) as error:
-            raise InstanceError(
-                f"the witness's state {path} cannot be made ({error}); choose a new folder that you may write",
-                f"无法建立见证状态文件 {path}（{error}）；请另选有写权限的新目录",
-            ) from error
+        """Make the state file of a new witness. Raises as :meth:`WitnessState.create`."""
+        WitnessState.create(path)
 
     def close(self) -> None:
-        self._db.close()
+        self._state.close()
 
     def seen(self, origin: str) -> Seen | None:
         """The largest cosigned checkpoint of a log."""
-        with self._lock:
-            return self._seen(origin)
+        with self._state.reading():
+            return self._state.seen(origin)
 
     def cosigned(self, origin: str) -> list[Seen]:
         """Every cosigned checkpoint of a log, smallest first."""
-        with self._lock:
-            rows = self._db.execute(
-                "SELECT size, root, note, first_time, last_time FROM cosigned WHERE origin = ? ORDER BY size", (origin,)
-            ).fetchall()
-        return [Seen(*row) for row in rows]
+        with self._state.reading():
+            return self._state.cosigned(origin)
 
     def refusals(self) -> list[Refusal]:
         """What was refused though the log signed it, newest first."""
-        with self._lock:
-            rows = self._db.execute(
-                "SELECT origin, size, root, proven, reason, seen_note, new_note, time FROM refused ORDER BY id DESC"
-            ).fetchall()
-        return [Refusal(*row) for row in rows]
+        with self._state.reading():
+            return self._state.refusals()
+
+    def unresolved(self, origin: str) -> Refusal | None:
+        """What makes a log red: a refused checkpoint that proves a fork, or one that the log has not outgrown."""
+        with self._state.reading():
+            seen, refusals = self._state.seen(origin), self._state.refusals()
+        size = seen.size if seen else 0
+        found = [refusal for refusal in refusals if refusal.origin == origin]
+        proven = [refusal for refusal in found if refusal.proven]
+        return next(iter([*proven, *(refusal for refusal in found if refusal.size > size)]), None)
 
     def is_red(self, origin: str) -> bool:
         """Whether the log is known to have forked, or has not yet proved itself since it was last refused."""
-        seen = self.seen(origin)
-        size = seen.size if seen else 0
-        return any(r.origin == origin and (r.proven or r.size > size) for r in self.refusals())
+        return self.unresolved(origin) is not None
 
     def add_checkpoint(self, body: bytes) -> Reply:
         """Answer an add-checkpoint request; the new state is durable before this returns 200.
@@ -220,19 +151,19 @@ class Witness:
         if not keys:
             return _text(404, f"unknown log {checkpoint.origin}", f"不认识的日志 {checkpoint.origin}")
         try:
-            note.verify(keys)
+            signers = note.verify(keys)
         except NoteError as error:
             return _text(403, error.en, error.zh)
         if submission.old_size > checkpoint.size:
             return _text(400, "the old size is larger than the checkpoint's", "旧大小大于检查点的大小")
-        try:
-            with self._transaction():
-                return self._decide(submission, checkpoint, _signed_by(note, keys))
-        except sqlite3.Error as error:
-            raise LedgerUnavailableError(
-                f"the witness's state cannot be written ({error}); nothing was cosigned. Free disk space and try again",
-                f"见证状态无法写入（{error}）；未作见证签名。请腾出磁盘空间后重试",
-            ) from error
+        with self._state.transaction():
+            if self._are_rotated_away(keys, signers):
+                return _text(
+                    403,
+                    "the key that signed this checkpoint was rotated away: the log has another one since",
+                    "签署该检查点的密钥已被更换：台账此后已改用另一把密钥",
+                )
+            return self._decide(submission, checkpoint, _signed_by(note, keys))
 
     def restore(self, notes: Sequence[bytes]) -> int:
         """Take back checkpoints that this witness itself cosigned; return how many were new to it.
@@ -244,10 +175,10 @@ class Witness:
         taken = 0
         for data in notes:
             checkpoint, time = self._own(data)
-            with self._transaction():
-                known = self._at(checkpoint.origin, checkpoint.size)
+            with self._state.transaction():
+                known = self._state.at(checkpoint.origin, checkpoint.size)
                 if known is None:
-                    self._record(checkpoint, data, time)
+                    self._state.record(checkpoint, data, time)
                     taken += 1
                     continue
                 if known.root != checkpoint.root:
@@ -274,11 +205,23 @@ class Witness:
             f"大小为 {checkpoint.size} 的检查点未经 {key.name} 见证",
         )
 
+    def _are_rotated_away(self, keys: Sequence[VerifierKey], signers: Sequence[VerifierKey]) -> bool:
+        """Whether a key that began to sign after all of ``signers`` did has signed a cosigned checkpoint.
+
+        The log's own rotation (log.md L23) makes an old key sign nothing more; whoever signs with it then stole it. The
+        order of the lines in a note says nothing: anybody may change it.
+        """
+        if len(keys) == 1:
+            return False
+        first = {key: self._state.first_signed(key) for key in keys}
+        newest = max((size for size in first.values() if size is not None), default=0)
+        return all(size is not None and size < newest for size in map(first.__getitem__, signers))
+
     def _decide(self, submission: Submission, checkpoint: Checkpoint, signed: bytes) -> Reply:
-        seen = self._seen(checkpoint.origin)
+        seen = self._state.seen(checkpoint.origin)
         seen_size = seen.size if seen else 0
         stale = Reply(409, SIZE_TYPE, b"%d\n" % seen_size)
-        earlier = self._at(checkpoint.origin, checkpoint.size)
+        earlier = self._state.at(checkpoint.origin, checkpoint.size)
         if earlier is not None and earlier.root != checkpoint.root:
             self._refuse(checkpoint, earlier, signed, True, "two roots for one size")
             return stale
@@ -296,65 +239,13 @@ class Witness:
             return _text(422, error.en, error.zh)
         time = int(self._now().timestamp())
         line = self.cosigner.signature_line(checkpoint.text(), time)
-        self._record(checkpoint, signed + line, time)
+        self._state.record(checkpoint, signed + line, time)
         return Reply(200, "text/plain; charset=utf-8", line)
 
-    def _seen(self, origin: str) -> Seen | None:
-        row = self._db.execute(
-            "SELECT size, root, note, first_time, last_time FROM cosigned WHERE origin = ? ORDER BY size DESC LIMIT 1",
-            (origin,),
-        ).fetchone()
-        return Seen(*row) if row else None
-
-    def _at(self, origin: str, size: int) -> Seen | None:
-        row = self._db.execute(
-            "SELECT size, root, note, first_time, last_time FROM cosigned WHERE origin = ? AND size = ?", (origin, size)
-        ).fetchone()
-        return Seen(*row) if row else None
-
-    def _record(self, checkpoint: Checkpoint, note: bytes, time: int) -> None:
-        self._db.execute(
-            "INSERT INTO cosigned VALUES (?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (origin, size) DO UPDATE SET last_time = excluded.last_time",
-            (checkpoint.origin, checkpoint.size, checkpoint.root, note, time, time),
-        )
-        # What was refused for a damaged proof alone, and is proved now, was no fault of the log's.
-        self._db.execute(
-            "DELETE FROM refused WHERE proven = 0 AND origin = ? AND size = ? AND root = ?",
-            (checkpoint.origin, checkpoint.size, checkpoint.root),
-        )
-
     def _refuse(self, checkpoint: Checkpoint, seen: Seen, note: bytes, proven: bool, reason: str) -> None:
-        (unproven,) = self._db.execute("SELECT count(*) FROM refused WHERE proven = 0").fetchone()
-        if not proven and unproven >= MAX_UNPROVEN:
-            return
-        self._db.execute(
-            "INSERT INTO refused (origin, size, root, proven, reason, seen_note, new_note, time) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET proven = max(proven, excluded.proven), "
-            "reason = iif(proven, reason, excluded.reason), seen_note = iif(proven, seen_note, excluded.seen_note), "
-            "time = excluded.time",
-            (
-                checkpoint.origin,
-                checkpoint.size,
-                checkpoint.root,
-                int(proven),
-                reason,
-                seen.note,
-                note,
-                int(self._now().timestamp()),
-            ),
-        )
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")  # the commit point: durable from here (synchronous=FULL)
-            finally:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+        time = int(self._now().timestamp())
+        origin, size, root = checkpoint.origin, checkpoint.size, checkpoint.root
+        self._state.refuse(Refusal(origin, size, root, proven, reason, seen.note, note, time))
 
 
 def _proves_another_past(submission: Submission, checkpoint: Checkpoint, seen: Seen) -> bool:
@@ -377,24 +268,6 @@ def _signed_by(note: Note, keys: Sequence[VerifierKey]) -> bytes:
         if any((key.name, key.key_id) == (signature.name, signature.key_id) for key in keys):
             lines += signature.to_bytes()
     return note.text + b"\n" + lines
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, timeout=5
-    )
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    return db
-
-
-def _bad_state(path: Path, why: str) -> InstanceError:
-    return InstanceError(
-        f"the witness's state {path} cannot be opened ({why}); restore it, never start it empty: an empty witness "
-        "cosigns whatever it is shown first",
-        f"无法打开见证状态文件 {path}（{why}）；请恢复该文件，切勿以空文件启动："
-        "没有记录的见证方会签署最先看到的任何检查点",
-    )
 
 
 def _text(status: int, en: str, zh: str) -> Reply:

@@ -101,6 +101,27 @@ def test_another_spelling_of_the_address_is_refused_and_the_right_one_named(runn
     assert "与密钥或请求不符" in result.stderr
 
 
+@pytest.mark.parametrize("content", [b"", b"no certificate"])
+def test_a_file_without_certificates_is_a_usage_error(running: Running, tmp_path: Path, content: bytes) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(content)
+    for file in (ca, tmp_path / "missing.pem"):
+        result = ask(running, "/directory.json", tmp_path / "r", "--ca", str(file))
+        assert result.returncode == 2 and "Traceback" not in result.stderr and "--ca" not in result.stdout
+
+
+def test_a_body_that_is_not_there_is_a_usage_error(running: Running, tmp_path: Path) -> None:
+    result = ask(running, "/directory.json", tmp_path / "r", "--json", str(tmp_path / "missing.json"))
+    assert result.returncode == 2
+
+
+def test_a_failed_signature_is_told_with_the_servers_base_and_time(running: Running, tmp_path: Path) -> None:
+    write_private(tmp_path / "other.pem", private_pem(Ed25519PrivateKey.generate()))
+    result = liandong("query", running.url + "/directory.json", "--key", str(tmp_path / "other.pem"))
+    assert f'"@target-uri": {running.url}/directory.json' in result.stderr
+    assert "server's time 20" in result.stderr and "服务器时间" in result.stderr
+
+
 def test_a_malformed_verifier_key_is_a_usage_error(running: Running) -> None:
     result = liandong("query", running.url + "/", "--key", str(running.key_file), "--vkey", "bad")
     assert result.returncode == 2
@@ -155,6 +176,7 @@ def test_a_receipt_of_another_answer_is_refused(running: Running, tmp_path: Path
     keyid = key_id(load_key(running.key_file).public_key())
     asked = Asked("GET /directory/agencies.json", keyid, body, seq, receipt)
     check(asked, key)
+    check(replace(asked, query="", body=b"the first receipt", repeated=True), key)
     for other in (
         replace(asked, body=body + b" "),
         replace(asked, query="GET /directory/resources.json"),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog import i18n
-from catalog.listing import Address, Cell, TablePage, clock, local_time, on_this_site, show
+from catalog.listing import Address, Cell, TablePage, clock, local_time, show
 from catalog.titles import ColumnText, Titles
 from ingest.label import Label
 from ingest.mapping import packaged_mappings
@@ -177,7 +177,6 @@ def test_a_row_is_called_by_its_number_or_its_place(row: dict[str, object], titl
 
 
 def test_an_address_that_names_a_host_is_brought_back_to_this_site() -> None:
-    assert on_this_site("http://elsewhere.example/work/penalties?_next=5") == "/work/penalties?_next=5"
     assert page().next_url(None) == ""
     assert page().next_url("http://elsewhere.example:80/work/penalties?_next=5") == "/work/penalties?_next=5"
 
@@ -185,7 +184,7 @@ def test_an_address_that_names_a_host_is_brought_back_to_this_site() -> None:
 def test_files_hold_the_whole_query_and_json_the_page() -> None:
     asked = page("town=a&_facet=town&_facet_array=penalty_types&_next=50&_size=10")
     assert asked.json_url.startswith("/work/penalties.json?town=a&")
-    assert parse_qsl(urlsplit(asked.csv_url).query) == [("town", "a"), ("_size", "max"), ("_dl", "1")]
+    assert parse_qsl(urlsplit(asked.csv_url).query) == [("town", "a"), ("_stream", "1"), ("_dl", "1")]
     assert urlsplit(asked.csv_url).path == "/work/penalties.csv"
 
 
@@ -218,7 +217,7 @@ def test_counts_begin_at_the_first_page_on_this_site_and_say_what_codes_mean(eng
     value = {"value": "2", "count": 3, "toggle_url": url, "selected": False}
     result = {"name": "category", "results": [value], "toggle_url": url, "truncated": True}
     (facet,) = page(text=RESOURCES).facets([result])
-    assert (facet.title, facet.truncated, facet.remove_url) == ("Category", True, "/directory/resources?category=2")
+    assert (facet.title, facet.truncated, facet.remove_url) == ("Category", True, "/work/penalties?category=2")
     assert [(v.text, v.note, v.count, v.url) for v in facet.values] == [
-        ("2", "Enforcement work data", 3, "/directory/resources?category=2")
+        ("2", "Enforcement work data", 3, "/work/penalties?category=2")
     ]

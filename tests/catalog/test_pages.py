@@ -253,9 +253,9 @@ async def test_home_says_of_each_table_who_provides_it_and_whether_it_may_be_que
     (inspections, penalties, permits) = re.findall(r'<p class="tables-title">(.*?)</li>', work, re.S)
     assert "需申请授权" in inspections
     assert "不是拒绝" in inspections
-    assert "href" not in inspections
-    assert "可直接查询" in penalties
-    assert "示范县市场监督管理局 · 有条件共享 · 已获授权，至 2027-12-31" in words(penalties)
+    assert 'href="/access?resource=work%2Finspections"' in inspections
+    assert "说明事由后可查询" in penalties
+    assert "示范县市场监督管理局 · 有条件共享 · 已获授权，至 2027-12-31；请先说明查询事由" in words(penalties)
     assert 'href="/work/permits"' in permits
 
 
@@ -331,11 +331,11 @@ async def test_a_category_lists_tables_that_the_agency_may_not_open_too(app: InP
 
 @anyio
 async def test_a_published_table_that_is_not_there_does_not_break_its_category(app: InProcess) -> None:
-    grants.publish(app.service.register, app.service.ledger, "work/withdrawn", "scjg", "不予共享")
+    register, ledger = app.service.register, app.service.ledger
+    grants.publish(register, ledger, "work/withdrawn", "scjg", "不予共享", basis="《演示法》第三条")
     said = words(await get(app, "/work", who="jtys-1"))
     assert "withdrawn" in said
-    assert "不予共享" in said
-    assert "不予共享，依据见目录" in said
+    assert "不予共享（条例第十四、十五条），目录公布的依据：《演示法》第三条" in said
 
 
 # -- a table ----------------------------------------------------------------------------------------------------------
@@ -514,18 +514,22 @@ async def test_a_table_without_a_grant_says_whom_to_ask(app: InProcess) -> None:
     html = await get(app, "/work/inspections", who="bjd-1", status=403)
     said = words(html)
     assert "需申请授权后方可查询" in said
-    assert "请向示范县应急管理局申请授权" in said
+    assert "尚未获得授权（条例第十四、二十条）" in said
+    assert "示范县应急管理局政务数据共享工作机构" in said
     assert "不计为提供单位拒绝" in said
-    assert {"/", "/work", "/queries"} <= set(hrefs(html))
+    there = "resource=work%2Finspections"
+    assert {"/", "/work", "/queries", f"/request?{there}", f"/access?{there}"} <= set(hrefs(html))
 
 
 @anyio
 async def test_a_table_that_is_not_shared_is_no_invitation_to_ask(app: InProcess) -> None:
     with closing(sqlite3.connect(app.service.instance.identity_path)) as identity, identity:
-        identity.execute("UPDATE resources SET sharing_class = '不予共享' WHERE table_name = 'inspections'")
+        changed = ("不予共享", "《演示法》第三条", "inspections")
+        identity.execute("UPDATE resources SET sharing_class = ?, basis = ? WHERE table_name = ?", changed)
     said = words(await get(app, "/work/inspections", who="bjd-1", status=403))
-    assert "不予共享的依据见该资源的目录信息" in said
-    assert "申请授权" not in said
+    assert "目录公布的依据：《演示法》第三条" in said
+    assert "RG16" in said
+    assert "请求" not in said.partition("单位查询")[0].partition("不予共享")[2]
 
 
 @anyio

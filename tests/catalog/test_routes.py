@@ -25,6 +25,7 @@ from catalog.routes import ROUTES, Access, match
         ("HEAD", "/log/tile/1/000", "tile", "tile", "html"),
         ("GET", "/log/tile/entries/000.p/17", "entries", "entries", "html"),
         ("POST", "/sign-in", "sign-in", "sign-in", "html"),
+        ("GET", "/-/static-plugins/liandong/liandong.css", "static", "static", "html"),
     ],
 )
 def test_known_addresses_have_their_route(method: str, path: str, name: str, resource: str, format: str) -> None:
@@ -70,6 +71,12 @@ def test_known_addresses_have_their_route(method: str, path: str, name: str, res
         ("POST", "/log/tile/0/000"),
         ("GET", "/log/receipt/-1"),
         ("OPTIONS", "/"),
+        ("GET", "/-/static-plugins/liandong/../static"),
+        ("GET", "/-/static-plugins/liandong/.hidden"),
+        ("GET", "/-/static-plugins/liandong/fonts/"),
+        ("GET", "/-/static-plugins/liandong/liandong.css/"),
+        ("GET", "/-/static-plugins/liandong//liandong.css"),
+        ("GET", "/-/static-plugins/elsewhere/app.css"),
         ("PUT", "/sign-in"),
     ],
 )
@@ -85,4 +92,4 @@ def test_any_path_matches_or_not_without_an_exception(path: str) -> None:
 
 def test_only_what_shows_nothing_of_the_catalog_is_public() -> None:
     public = {route.name for route in ROUTES if route.access is Access.PUBLIC}
-    assert public == {"static", "favicon", "sign-in", "language", "checkpoint", "vkey", "tile"}
+    assert public == {"static", "favicon", "sign-in", "language", "checkpoint", "vkey", "tile", "healthz", "readyz"}

@@ -125,7 +125,7 @@ def test_with_the_anchors_forged_too_only_what_others_hold_tells(scene: Scene, c
 def test_the_witnesses_refuse_the_forged_ledger_and_turn_red(scene: Scene) -> None:
     scene.forge("--cosigned", "delete", "--anchors", "forge")
     pushed_again = liandong("ledger", "witness-push", "-i", str(scene.instance.path))
-    assert pushed_again.returncode == 1 and "refused" in pushed_again.stdout
+    refused(pushed_again, 1, "has seen another history of this log", "另一段历史")
     for office in scene.offices:
         status = liandong("witness", "status", "-w", str(office.folder))
         assert status.returncode == 1 and "红 RED" in status.stdout

@@ -44,7 +44,7 @@ def test_a_served_ledger_is_witnessed_and_one_put_back_is_not_served(demo: Insta
         assert policy.is_quorum({item.key for item in cosigned}) and checkpoint.size == anchored["size"]
 
     for office in offices:
-        assert f"{checkpoint.size} 条 entries" in httpx2.get(office.url).text
+        assert f"至今出示的 {checkpoint.size} 条" in httpx2.get(office.url).text
     with serving(demo):  # once more, so that the witnesses have seen more than the backup holds
         pass
     old = subprocess.run(

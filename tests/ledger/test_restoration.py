@@ -450,7 +450,7 @@ def test_the_command_says_that_nothing_was_changed(world: World, tmp_path: Path)
     with world.new.ledger() as book:
         book.export(hashes, with_entries=False)
     for source, code, words in (
-        (tmp_path / "none", 1, "hashes only"),
+        (tmp_path / "none", 2, "neither a directory nor an address"),
         (hashes, 1, "hashes only"),
         ("http://127.0.0.1:1/", 1, "hashes only"),
         ("http://127.0.0.1:1/?x", 2, "not an address"),

@@ -21,7 +21,7 @@ from ledger.log.merkle import Frontier, Node, consistency_proof, leaf_hash
 from ledger.log.note import Checkpoint, Signer, VerifierKey
 from ledger.log.policy import Policy
 from ledger.log.witness import Reply, Submission, Witness
-from ledger.log.witness_http import Page
+from ledger.log.witness_page import Page
 from ledger.witness_folder import WitnessFolder
 from tests.ledger.support import ORIGIN, ROOT, SIGNER, VKEY, clock, random_source
 

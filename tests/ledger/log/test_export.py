@@ -248,7 +248,7 @@ def test_the_command_verifies_a_directory_and_says_what_it_saw(folder: Path) -> 
     (folder / "x/tile/0/000").unlink()
     result = run("verify", folder / "x", "--vkey", VKEY)
     assert (result.exit_code, result.stdout) == (1, "") and "缺少" in result.stderr and "missing" in result.stderr
-    assert run("verify", folder / "nowhere", "--vkey", VKEY).exit_code == 1
+    assert run("verify", folder / "nowhere", "--vkey", VKEY).exit_code == 2
     assert run("verify", folder / "x").exit_code == 2
 
 

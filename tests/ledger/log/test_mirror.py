@@ -13,7 +13,7 @@ from ledger.log.mirror import Mirror
 from ledger.log.store import Store
 from ledger.log.tiles import Tile
 from ledger.log.verify_tiles import DirectorySource, verify_tiles
-from ledger.log.witness import Seen
+from ledger.log.witness_state import Seen
 from tests.ledger.support import VKEY, attack, make_log, rows, set_entry
 
 LONG = 600

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +19,7 @@ from ledger.log.store import Store
 from ledger.log.verify import verify_file
 from ledger.log.witness import Reply
 from tests.ledger.support import ORIGIN, SIGNER, VKEY, attack, chain, close, draft, make_log, open_sequencer, rewrite
-from tests.ledger.witness_support import COSIGNERS, Directly, new_witness, policy
+from tests.ledger.witness_support import COSIGNERS, STRANGER, Directly, new_witness, policy
 
 KEYS = [cosigner.key for cosigner in COSIGNERS]
 
@@ -137,7 +140,7 @@ def test_a_rewritten_history_is_refused_by_every_witness_and_by_verify(log: Path
     forged = chain([{"kind": "test.noted", "v": 1, "n": n, "note": "forged" if n == 2 else ""} for n in range(9)])
     rewrite(log, forged, SIGNER)
     assert verify_file(log, VKEY).size == 9, "by the file alone, nothing is wrong"
-    assert push(log, witnesses) == [State.REFUSED, State.REFUSED]
+    assert push(log, witnesses) == [State.CONFLICT, State.CONFLICT]
     for witness in witnesses.witnesses:
         assert [(r.proven, r.size) for r in witness.refusals()] == [(True, 9)] and witness.is_red(ORIGIN)
     with attack(log) as db:  # somebody kept the cosigned checkpoint
@@ -149,7 +152,7 @@ def test_a_rewritten_history_is_refused_by_every_witness_and_by_verify(log: Path
 def test_another_root_of_the_same_size_is_refused(log: Path, witnesses: Directly) -> None:
     push(log, witnesses)
     rewrite(log, chain([{"kind": "test.noted", "v": 1, "n": 7 * n} for n in range(5)]), SIGNER)
-    assert push(log, witnesses) == [State.REFUSED, State.REFUSED]
+    assert push(log, witnesses) == [State.CONFLICT, State.CONFLICT]
     assert all(witness.refusals()[0].reason == "two roots for one size" for witness in witnesses.witnesses)
 
 
@@ -210,14 +213,15 @@ def test_a_witness_with_another_key_than_the_policy_says_counts_for_nothing(log:
         (Reply(409, "text/x.tlog.size", b"x\n"), State.UNREACHABLE),
         (Reply(409, "text/x.tlog.size", b"05\n"), State.UNREACHABLE),
         (Reply(409, "text/x.tlog.size", b"3"), State.UNREACHABLE),
-        (Reply(409, "text/x.tlog.size", b"0\n"), State.REFUSED),
+        (Reply(409, "text/x.tlog.size", b"0\n"), State.REFUSED),  # "you said 0, I have 0": it makes no sense
+        (Reply(409, "text/x.tlog.size", b"5\n"), State.CONFLICT),
         (Reply(409, "text/plain", b"3\n"), State.REFUSED),
         (Reply(409, "text/x.tlog.size", b"3\n"), State.REFUSED),  # the same again and again: no endless loop
         (Reply(409, "text/x.tlog.size", b"6\n"), State.AHEAD),
         (Reply(409, "text/x.tlog.size; charset=utf-8", b"9223372036854775807\n"), State.AHEAD),
         (Reply(302, "text/html", b""), State.REFUSED),
         (Reply(400, "text/plain", b"\xff\0\n"), State.REFUSED),
-        (Reply(422, "text/plain", b"no"), State.REFUSED),
+        (Reply(422, "text/plain", b"no"), State.CONFLICT),
         (Reply(429, "text/plain", b"later"), State.UNREACHABLE),
         (Reply(500, "text/plain", b"broken"), State.UNREACHABLE),
         (Reply(503, "text/plain", b""), State.UNREACHABLE),
@@ -302,3 +306,103 @@ def test_a_witness_without_address_is_not_asked(log: Path, witnesses: Directly) 
 def test_an_address_that_cannot_be_reached_is_our_error(url: str) -> None:
     with pytest.raises(WitnessError):
         post(url, b"")
+
+
+# -- answers that take their time or too much room ----------
+
+
+@contextlib.contextmanager
+def answering(*pieces: bytes, pause_s: float = 0.0) -> Iterator[str]:
+    """A peer on loopback that answers any request with ``pieces``, a pause before each; gives its address."""
+    stop = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def answer(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.recv(100_000)
+            for piece in pieces:
+                if stop.wait(pause_s):
+                    return
+                connection.sendall(piece)
+
+    def listen() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=answer, args=(listener.accept()[0],)).start()
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        stop.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n"
+
+
+def test_an_answer_comes_as_it_was_sent() -> None:
+    with answering(HEAD + b"\r\nhello") as url:
+        assert post(url, b"x") == Reply(200, "text/plain", b"hello")
+    packed = gzip.compress(b"0" * 10_000_000)
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+    with answering(head + packed) as url:
+        assert post(url, b"x").body == packed, "nothing is unpacked: a small answer could become a huge one"
+    large = b"HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\n" + b"0" * 70_000
+    with answering(large) as url, pytest.raises(WitnessError, match="too much"):
+        post(url, b"x")
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [(HEAD + b"\r\n", *[b"h"] * 5), tuple(bytes([byte]) for byte in HEAD + b"\r\nhello")],
+    ids=["the body", "the head"],
+)
+def test_an_answer_that_trickles_ends_at_the_deadline(pieces: tuple[bytes, ...]) -> None:
+    """Each byte comes in time; all of them never do. A witness like that must not hold up the other one."""
+    with answering(*pieces, pause_s=0.3) as url, pytest.raises(WitnessError, match="cannot be reached"):
+        post(url, b"x", deadline_s=1.0)
+
+
+# -- what else a witness may do to us ----------
+
+
+def test_a_size_that_has_no_room_for_one_more_signature_does_not_stop_the_others(
+    log: Path, witnesses: Directly
+) -> None:
+    store = Store.open(log)
+    found = store.checkpoint()
+    assert found is not None
+    text = found[1].partition(b"\n\n")[0] + b"\n"
+    store.begin()
+    store.put_cosigned(5, found[1] + b"".join(STRANGER.signature_line(text, n) for n in range(14)))
+    store.commit()
+    store.close()
+    made = pusher(log, witnesses)
+    outcomes = made.push()
+    made.close()
+    assert sorted(states(outcomes), key=str) == [State.COSIGNED, State.REFUSED]
+    assert any("more than 16" in outcome.en for outcome in outcomes)
+
+
+def test_what_a_witness_says_is_shown_without_control_characters(log: Path) -> None:
+    made = pusher(log, lambda url, body: Reply(403, "text/plain", b"\x1b[2J\x07red\x9b\n"), policy(("http://w0",)))
+    (outcome,) = made.push()
+    made.close()
+    assert outcome.en.isprintable() and outcome.zh.isprintable() and "red" in outcome.en
+
+
+def test_a_witness_that_forgot_what_it_cosigned_is_said_to(log: Path, witnesses: Directly, tmp_path: Path) -> None:
+    """Its state was lost or an older one put back: such a witness can be led to another history."""
+    push(log, witnesses)
+    grow(log, 4)
+    with new_witness(tmp_path / "empty.db", 0) as empty:
+        made = pusher(log, Directly(empty, witnesses.witnesses[1]))
+        first, second = made.push()
+        made.close()
+    assert (first.state, second.state) == (State.COSIGNED, State.COSIGNED)
+    assert first.forgot and not second.forgot
+    assert "w0 has cosigned 5 entries of this log and knows of 0" in first.en and second.en == ""

@@ -17,7 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from ledger.errors import InstanceError, LedgerUnavailableError, NoteError, ProofError
 from ledger.log.cosignature import open_cosigned
 from ledger.log.note import Signer
-from ledger.log.witness import MAX_BODY_BYTES, MAX_UNPROVEN, Reply, Submission, Witness
+from ledger.log.witness import MAX_BODY_BYTES, Reply, Submission, Witness
+from ledger.log.witness_state import MAX_PROVEN, MAX_UNPROVEN
 from tests.ledger.support import ORIGIN, SIGNER, VKEY, clock
 from tests.ledger.witness_support import COSIGNERS, NAMES, Tree, new_witness
 
@@ -208,6 +209,79 @@ def test_what_is_not_proven_is_bounded_and_never_turns_proof_away(witness: Witne
     assert witness.refusals()[0].proven
 
 
+def test_old_unproven_refusals_leave_room_for_a_new_one_that_turns_the_page_red(witness: Witness) -> None:
+    """A stranger fills the room with published checkpoints and damaged proofs; a rewrite must be seen all the same."""
+    large = Tree.of(2 * MAX_UNPROVEN)
+    accept(witness, 0, 1, large)
+    for size in range(2, MAX_UNPROVEN + 12):
+        assert witness.add_checkpoint(Submission(1, (bytes(32),), large.signed(size)).to_bytes()).status == 422
+    assert len(witness.refusals()) == MAX_UNPROVEN and witness.is_red(ORIGIN)
+    accept(witness, 1, 128, large)
+    assert not witness.is_red(ORIGIN), "the log has shown where all those belong"
+    fork = Tree.of(2 * MAX_UNPROVEN, fork_at=3)
+    assert witness.add_checkpoint(fork.body(128, 140)).status == 422
+    assert witness.is_red(ORIGIN) and witness.refusals()[0].new_note == fork.signed(140)
+    assert len(witness.refusals()) == MAX_UNPROVEN
+
+
+def test_one_log_cannot_fill_the_room_of_another(tmp_path: Path) -> None:
+    with new_witness(tmp_path / "state.db", logs=[VKEY, ELSEWHERE.verifier]) as witness:
+        accept(witness, 0, 4)
+        assert witness.add_checkpoint(TREE.body(0, 4, ELSEWHERE)).status == 200
+        for n in range(MAX_UNPROVEN):
+            body = Submission(4, (bytes(32),), Tree.of(9, f"other {n}").signed(9, ELSEWHERE)).to_bytes()
+            assert witness.add_checkpoint(body).status == 422
+        assert witness.add_checkpoint(Tree.of(SIZE, fork_at=3).body(4, 9)).status == 422
+        assert witness.is_red(ORIGIN)
+
+
+def test_proof_of_a_fork_is_bounded_too_and_the_first_of_it_stays(witness: Witness) -> None:
+    """Whoever holds the log's key can sign forks for ever; that must not fill the witness's disk."""
+    accept(witness, 0, 7)
+    for n in range(MAX_PROVEN + 5):
+        assert witness.add_checkpoint(Tree.of(7, f"fork {n}").body(7, 7)) == stale(7)
+    found = witness.refusals()
+    assert len(found) == MAX_PROVEN and found[-1].new_note == Tree.of(7, "fork 0").signed(7)
+
+
+@pytest.mark.parametrize("signers", [(SIGNER, THIEF), (THIEF, SIGNER)], ids=["in order", "lines exchanged"])
+def test_a_key_that_was_rotated_away_is_believed_no_more(tmp_path: Path, signers: tuple[Signer, ...]) -> None:
+    """Else whoever stole it could lead the witness away from the log, though the log has long had another key."""
+    keys = [VKEY, THIEF.verifier]
+    with new_witness(tmp_path / "state.db", logs=keys) as witness:
+        accept(witness, 0, 5)
+        assert witness.add_checkpoint(TREE.body(5, 6)).status == 200, "the old key until the new one was seen"
+        both = TREE.checkpoint(7).sign(*signers)
+        proof = TREE.submission(6, 7).proof
+        assert witness.add_checkpoint(Submission(6, proof, both).to_bytes()).status == 200
+        reply = witness.add_checkpoint(TREE.body(7, 8))
+        assert reply.status == 403 and b"rotated away" in reply.body
+        assert witness.add_checkpoint(Tree.of(SIZE, fork_at=3).body(7, 7)).status == 403
+        assert witness.refusals() == [], "a stolen key proves nothing against the log"
+        assert witness.add_checkpoint(TREE.body(7, 9, THIEF)).status == 200
+
+
+def test_a_witness_that_first_saw_both_keys_at_once_locks_neither_out(tmp_path: Path) -> None:
+    with new_witness(tmp_path / "state.db", logs=[VKEY, THIEF.verifier]) as witness:
+        both = Submission(0, (), TREE.checkpoint(7).sign(SIGNER, THIEF)).to_bytes()
+        assert witness.add_checkpoint(both).status == 200
+        for old, new, signer in ((7, 8, SIGNER), (8, 9, THIEF), (9, 10, SIGNER)):
+            assert witness.add_checkpoint(TREE.body(old, new, signer)).status == 200
+
+
+def test_a_state_that_cannot_be_read_is_our_error(tmp_path: Path) -> None:
+    with new_witness(tmp_path / "state.db") as witness:
+        accept(witness, 0, 5)
+        with sqlite3.connect(tmp_path / "state.db") as other:
+            other.execute("DROP TABLE refused")
+        other.close()
+        for read in (witness.refusals, lambda: witness.is_red(ORIGIN)):
+            with pytest.raises(LedgerUnavailableError, match="cannot be read"):
+                read()
+    with pytest.raises(LedgerUnavailableError, match="cannot be read"):
+        witness.seen(ORIGIN)
+
+
 def test_the_state_survives_and_two_processes_share_it(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     with new_witness(path) as one, new_witness(path) as two:
@@ -249,13 +323,13 @@ def test_nothing_is_answered_before_it_is_written(tmp_path: Path) -> None:
     with new_witness(tmp_path / "state.db") as witness:
         accept(witness, 0, 5)
         other = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
-        witness._db.execute("PRAGMA busy_timeout = 10")
+        witness._state._db.execute("PRAGMA busy_timeout = 10")
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(LedgerUnavailableError, match="nothing was cosigned"):
             witness.add_checkpoint(TREE.body(5, 7))
         other.execute("ROLLBACK")
         other.close()
-        assert witness._db.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert witness._state._db.execute("PRAGMA synchronous").fetchone() == (2,)
         accept(witness, 5, 7)
 
 

@@ -1,0 +1,75 @@
+"""Where the next page begins: sealed, so that it says nothing to anybody and cannot be made up.
+
+A cursor is the values of the order's keys in the last row given. It is encrypted and authenticated (AES-256-GCM) under a
+key that HMAC-SHA-256 derives from the instance's secret, the agency and the query; so it opens for the same agency and
+the same query alone. Pure; randomness is an argument.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from catalog.query.errors import BodyError
+from catalog.query.model import Query
+
+_NONCE_BYTES = 12
+
+
+class Cursors:
+    """The cursors of one instance.
+
+    Args:
+        secret: 32 bytes that only the instance knows.
+        random: ``random(n)`` gives n bytes.
+    """
+
+    def __init__(self, secret: bytes, random: Callable[[int], bytes]) -> None:
+        self._secret = hmac.digest(secret, b"liandong query cursor v1", "sha256")
+        self._random = random
+
+    def seal(self, agency: str, resource: str, query: Query, last: Sequence[Any]) -> str:
+        """The cursor after a row whose keys are ``last``."""
+        nonce = self._random(_NONCE_BYTES)
+        sealed = AESGCM(self._key(agency, resource, query)).encrypt(nonce, orjson.dumps(last), None)
+        return base64.urlsafe_b64encode(nonce + sealed).rstrip(b"=").decode()
+
+    def open(self, agency: str, resource: str, query: Query) -> list[Any] | None:
+        """The keys of the row before the page that ``query`` asks for; None for the first page.
+
+        Raises:
+            BodyError: changed, made up, or given to another agency or for another query.
+        """
+        if not query.cursor:
+            return None
+        try:
+            raw = base64.b64decode(query.cursor + "=" * (-len(query.cursor) % 4), altchars=b"-_", validate=True)
+            plain = AESGCM(self._key(agency, resource, query)).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], None)
+        except (InvalidTag, binascii.Error, ValueError) as error:
+            raise BodyError(
+                "cursor",
+                "is not one that was given to your agency for this query; send the cursor of the answer before, with the "
+                "same filters, columns and order, or begin again without it",
+                "不是本单位此查询所得的游标；请原样使用上一答复的游标，筛选、字段和排序不变，或去掉游标从头查询",
+                code="bad_cursor",
+            ) from error
+        keys: list[Any] = orjson.loads(plain)
+        return keys
+
+    def _key(self, agency: str, resource: str, query: Query) -> bytes:
+        asked = [
+            agency,
+            resource,
+            query.columns,
+            [(each.column, each.op, each.value) for each in query.filters],
+            [(each.column, each.descending) for each in query.order],
+        ]
+        return hmac.digest(self._secret, hashlib.sha256(orjson.dumps(asked)).digest(), "sha256")

@@ -1,0 +1,124 @@
+"""What came of a request, in one word, and whether that may be: denied, or recorded."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from catalog.routes import Access, match
+from tests.catalog.bypass.asking import Request, Response
+from tests.catalog.bypass.world import MAY_SEE, Asker, World, canary
+
+_RECORDED = {
+    "query.served": "served",
+    "query.referred": "referred",
+    "query.refused": "refused",
+    "query.failed": "failed",
+    "audit.read": "audited",
+}
+#: Outcomes with which data leaves, and an entry says so.
+GIVING = frozenset({"served", "audited"})
+#: What stands in for the outcome where no entry was made.
+_DENIED = {
+    400: "wrong",
+    401: "sign-in",
+    403: "role",
+    404: "gone",
+    405: "gone",
+    409: "wrong",
+    413: "wrong",
+    422: "wrong",
+}
+_SIGN_IN = "/sign-in?next="
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of a request.
+
+    Attributes:
+        outcome: sign-in, gone, role, wrong, unavailable (denied without an entry); served, audited, referred, refused,
+            failed (recorded); public, own, elsewhere (a redirect), which give nothing of the catalogue.
+        seen: the planted values in the answer.
+        faults: what must not be, in words.
+    """
+
+    outcome: str
+    seen: frozenset[str]
+    faults: tuple[str, ...]
+
+
+def judge(world: World, asker: Asker, request: Request, response: Response, before: int) -> Verdict:
+    """Judge an answer.
+
+    Args:
+        before: the ledger's size before the request.
+    """
+    entries = world.entries_from(before)
+    outcome = _outcome(request, response, entries)
+    everything = response.everything.lower()
+    seen = frozenset(name for name in MAY_SEE if canary(name).encode() in everything)
+    faults = [
+        f"it holds a stored secret: {secret[:12]!r}…" for secret in world.secrets if secret in response.everything
+    ]
+    allowed = {name for name in seen if asker.name in MAY_SEE[name]} if outcome in GIVING else set()
+    faults += [f"{asker.name} must not see the planted value {name!r} ({outcome})" for name in sorted(seen - allowed)]
+    if entries:
+        faults += _faults_of_entry(world, asker, request, response, entries)
+    elif outcome in ("public", "own"):
+        faults += _faults_of_unrecorded(asker, request)
+    if request.method == "HEAD" and response.body:
+        faults.append("an answer to HEAD has a body")
+    return Verdict(outcome, seen, tuple(faults))
+
+
+def _outcome(request: Request, response: Response, entries: list[dict[str, Any]]) -> str:
+    recorded = [_RECORDED[entry["kind"]] for entry in entries if entry["kind"] in _RECORDED]
+    if recorded:
+        return recorded[0]
+    if 300 <= response.status < 400:
+        return "sign-in" if response.header("location").startswith(_SIGN_IN) else "elsewhere"
+    if response.status in _DENIED:
+        return _DENIED[response.status]
+    if response.status >= 500:
+        return "unavailable" if response.status == 503 else f"broken {response.status}"
+    found = match(request.method, request.raw_path.decode("latin-1"))
+    access = found.route.access if found else None
+    return {Access.PUBLIC: "public", Access.SIGNED_IN: "own", Access.OPERATION: "own"}.get(access, "UNRECORDED")  # type: ignore[arg-type]
+
+
+def _faults_of_entry(
+    world: World, asker: Asker, request: Request, response: Response, entries: list[dict[str, Any]]
+) -> list[str]:
+    """An entry opens to this request, this asker and these bytes."""
+    if len(entries) > 1:
+        return [f"{len(entries)} entries for one request: {[entry['kind'] for entry in entries]}"]
+    (entry,) = entries
+    if entry["kind"] not in _RECORDED:
+        return []  # something of the account or the desk: its own suite says what it holds
+    opened = world.opened(entry["seq"])
+    wanted = {
+        "requester": (entry["requester"], asker.agency),
+        "auth": (entry["auth"], asker.auth),
+        "status": (entry["status"], response.status),
+        "query": (opened.get("query"), f"{request.method} {request.target.decode('latin-1')}"),
+        "officer": (opened.get("officer", ""), asker.login),
+        "ledger-entry": (response.header("ledger-entry"), str(entry["seq"])),
+        "cache-control": (response.header("cache-control"), "private, no-store"),
+    }
+    if asker.auth == "signature":
+        wanted["signature"] = (bool(opened.get("signature")) and bool(opened.get("signature_base")), True)
+    if _RECORDED[entry["kind"]] in GIVING:
+        wanted["answer_sha256"] = (opened.get("answer_sha256"), hashlib.sha256(response.body).hexdigest())
+        wanted["size_bytes"] = (entry["size_bytes"], len(response.body))
+    return [f"the entry's {name} is {got!r}, not {want!r}" for name, (got, want) in wanted.items() if got != want]
+
+
+def _faults_of_unrecorded(asker: Asker, request: Request) -> list[str]:
+    found = match(request.method, request.raw_path.decode("latin-1"))
+    if found is None:
+        return ["something was answered at an address that is not on the list"]
+    if asker.name == "anonymous" and found.route.access is not Access.PUBLIC:
+        return ["an anonymous asker was answered at an address that is not public"]
+    return []

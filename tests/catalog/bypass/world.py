@@ -1,0 +1,254 @@
+"""One demonstration with planted values, and everybody who may come to its door."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import secrets
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+
+from catalog import grants, signatures
+from catalog.cookies import session_cookie
+from catalog.demo import build as demo_build
+from catalog.grants import Grant
+from catalog.http import App
+from catalog.identity import officers
+from catalog.identity.agencies import register_agency
+from catalog.identity.projection import record
+from catalog.plugin import build
+from catalog.service import Service
+from ledger import Instance
+from tests.catalog.bypass.asking import Header, Request, Response, ask, headers_of
+from tests.conftest import credentials
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Somebody at the door. ``login``: of an officer, who signs in; else ``auth`` is how the agency's system comes."""
+
+    name: str
+    agency: str
+    auth: str
+    login: str = ""
+
+
+ASKERS = (
+    Asker("anonymous", "", ""),
+    Asker("officer", "zhzf", "session", "zhzf-1"),
+    Asker("other", "bjd", "session", "bjd-1"),
+    Asker("provider", "scjg", "session", "scjg-1"),
+    Asker("admin", "zhzf", "session", "zhzf-3"),
+    Asker("supervisor", "sfj", "session", "sfj-1"),
+    Asker("authority", "sjj", "session", "sjj-1"),
+    Asker("operator", "yunwei", "session", "yunwei-1"),
+    Asker("token", "zhzf", "token"),
+    Asker("signature", "zhzf", "signature"),
+)
+BY_NAME = {asker.name: asker for asker in ASKERS}
+
+
+def rows_of(name: str) -> list[dict[str, str]]:
+    """The rows of one of the suite's tables."""
+    with (FOLDER / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def canary(name: str) -> str:
+    """A planted value: letters only, so that no encoding on the way changes it."""
+    return f"qzcanary{name}zq"
+
+
+#: Who may see which planted value, in an answer that is recorded.
+MAY_SEE = {
+    row["canary"]: frozenset(row["who may see it in a recorded answer"].split()) for row in rows_of("canaries.csv")
+}
+
+
+class World:
+    """The application over a planted instance, in this process."""
+
+    def __init__(self, instance: Instance, runner: asyncio.Runner) -> None:
+        self.instance = instance
+        self._runner = runner
+        self.service = Service.open(instance)
+        self._credentials = credentials(instance)
+        self._add_operator()
+        _plant(self.service)
+        self.datasette = build(self.service)
+        runner.run(self.datasette.invoke_startup())
+        self.app: App = self.datasette.app()
+        self._sessions = {asker.name: self.session_of(asker.login) for asker in ASKERS if asker.login}
+        self.secrets = _stored_secrets(self.service)
+
+    def close(self) -> None:
+        self.datasette.close()
+        self.service.close()
+
+    # -- asking -------------------------------------------------------------------------------------------------------
+
+    def session_of(self, login: str) -> str:
+        """A new session's secret."""
+        return officers.sign_in(self.service.register, login, self._credentials["passwords"][login])
+
+    def authenticate(self, asker: Asker, request: Request, session: str = "") -> Request:
+        """The request with the asker's credentials, as their programs or browsers would send them."""
+        more: tuple[Header, ...] = ()
+        if asker.auth == "session":
+            name = session_cookie(self.service.address)
+            more = headers_of([("cookie", f"{name}={session or self._sessions[asker.name]}")])
+        elif asker.auth == "token":
+            more = headers_of([("authorization", f"Bearer {self._credentials['token']}")])
+        elif asker.auth == "signature":
+            more = self._signed(request)
+        return Request(request.method, request.target, (*request.headers, *more), request.body)
+
+    def ask(self, asker: Asker, request: Request, *, session: str = "") -> Response:
+        """What the asker gets."""
+        return self.ask_as_it_is(self.authenticate(asker, request, session))
+
+    def ask_as_it_is(self, request: Request) -> Response:
+        return self._runner.run(ask(self.app, request))
+
+    def run(self, work: Any) -> Any:
+        """Run a coroutine where the application lives."""
+        return self._runner.run(work)
+
+    def _signed(self, request: Request) -> tuple[Header, ...]:
+        key = serialization.load_pem_private_key(
+            (self.instance.path / "demo" / f"{demo_build.SYSTEM}-sys.key.pem").read_bytes(), None
+        )
+        url = self.service.address.url(request.target.decode("latin-1"))
+        message = signatures.Message(request.method, url, {})
+        signatures.sign(message, request.body, key, secrets.token_urlsafe(16), created=datetime.now(UTC))  # type: ignore[arg-type]
+        return headers_of(list({name.lower(): value for name, value in message.headers.items()}.items()))
+
+    # -- looking at the ledger ----------------------------------------------------------------------------------------
+
+    @property
+    def size(self) -> int:
+        newest = self.service.ledger.newest(1)
+        return newest[0]["seq"] + 1 if newest else 0
+
+    def entries_from(self, seq: int) -> list[dict[str, Any]]:
+        """Entries from ``seq`` on, oldest first."""
+        found = []
+        for entry in self.service.ledger.newest(50):
+            if entry["seq"] < seq:
+                break
+            found.append(entry)
+        return found[::-1]
+
+    def opened(self, seq: int) -> dict[str, Any]:
+        """The particulars of an entry."""
+        openings = self.service.ledger.receipt(seq, with_openings=True).openings
+        return {name: opening.value for name, opening in openings.items()}
+
+    # -- building -----------------------------------------------------------------------------------------------------
+
+    def _add_operator(self) -> None:
+        register, ledger = self.service.register, self.service.ledger
+        names = {
+            "name_zh": "示范县大数据中心（虚构）",
+            "name_en": "Data Centre of Shifan County",
+            "short_name": "数据中心",
+        }
+        agency = {"id": "yunwei", **names, "type": "部门", "role": "operator", "superior": None}
+        register_agency(register, ledger, agency)
+        password = secrets.token_urlsafe(9)
+        officer = {"id": "yunwei-1", "agency": "yunwei", "title_zh": "运维员", "title_en": "operator"}
+        officers.enrol(register, ledger, officer, password, ["officer", "admin"], must_change=False)
+        self._credentials["passwords"]["yunwei-1"] = password
+
+
+def _plant(service: Service) -> None:
+    with closing(sqlite3.connect(service.instance.database_path("work"))) as work, work:
+        for table, column, name in (
+            ("penalties", "facts", "granted"),
+            ("inspections", "party_name", "ungranted"),
+            ("permits", "permit_content", "unconditional"),
+        ):
+            work.execute(f"UPDATE {table} SET {column} = ? WHERE id = 1", (canary(name),))
+        work.execute("CREATE TABLE kept_back (id INTEGER PRIMARY KEY, name TEXT, _batch TEXT)")
+        work.execute("CREATE TABLE draft (id INTEGER PRIMARY KEY, name TEXT, _batch TEXT)")
+        work.execute("CREATE TABLE narrowed (id INTEGER PRIMARY KEY, name TEXT, secret TEXT, _batch TEXT)")
+        work.execute(
+            "CREATE TABLE linked (id INTEGER PRIMARY KEY, name TEXT, penalty INTEGER REFERENCES penalties (id), _batch TEXT)"
+        )
+        for table, name in (("kept_back", "keptback"), ("draft", "unpublished"), ("linked", "linked")):
+            work.execute(f"INSERT INTO {table} (id, name) VALUES (1, ?)", (canary(name),))
+        work.execute("UPDATE linked SET penalty = 1")
+        work.execute(
+            "INSERT INTO narrowed (id, name, secret) VALUES (1, ?, ?)", (canary("opencolumn"), canary("hiddencolumn"))
+        )
+        work.execute(f"CREATE VIEW everything AS SELECT id, party_name, '{canary('viewed')}' AS v FROM inspections")
+        work.execute("CREATE VIRTUAL TABLE words USING fts5 (name)")
+        work.execute("INSERT INTO words (rowid, name) VALUES (1, ?)", (canary("searched"),))
+        work.execute("UPDATE _batches SET file_name = ?", (canary("batches"),))
+    with closing(sqlite3.connect(service.instance.database_path("directory"))) as directory, directory:
+        directory.execute("UPDATE resources SET summary = ? WHERE id = 1", (canary("directory"),))
+    register, ledger = service.register, service.ledger
+    grants.publish(register, ledger, "work/kept_back", "yjgl", "不予共享", basis="示范县规定（虚构）第一条")
+    grants.publish(register, ledger, "work/narrowed", "scjg", "有条件共享")
+    narrow = ("work", "narrowed", ("case",), "2026-01-01", "2099-12-31", "示范县规定（虚构）第二条")
+    grants.give(register, ledger, Grant("g-narrow", "scjg", "zhzf", *narrow, columns=("id", "name")))
+    suspension = {
+        "suspension": "s-1",
+        "agency": "jkq",
+        "by": "sjj",
+        "basis": "条例第二十七条",
+        "reason": canary("suspended"),
+    }
+    record(register, ledger, "access.suspended", suspension, particulars={"officer": "sjj-1"})
+    register.write(
+        "INSERT INTO stated_purposes VALUES ('x', 'work/penalties', 'case', ?, '', '', '2026-01-01T00:00:00.000Z')",
+        (canary("purpose"),),
+    )
+    asked = {"requester": "jiazhen", "auth": "token", "resource": "work/permits", "route": "table", "status": 200}
+    ledger.append(
+        "query.served",
+        {**asked, "elapsed_us": 1, "format": "json", "size_bytes": 1},
+        particulars={"query": f"GET /work/permits.json?party_name={canary('asked')}", "answer_sha256": "0" * 64},
+    )
+
+
+def _stored_secrets(service: Service) -> list[bytes]:
+    """What must never be in any answer: hashes of passwords, tokens and sessions, keys of the instance."""
+    found = [
+        row[0]
+        for statement in ("SELECT password FROM officers", "SELECT hash FROM tokens", "SELECT hash FROM sessions")
+        for row in service.register.all(statement)
+        if row[0]
+    ]
+    for file in sorted((service.instance.path / "keys").glob("*")):
+        data = file.read_bytes()
+        if file.suffix in (".pem", ".secret"):
+            found += [data.hex(), data.decode("latin-1") if file.suffix == ".secret" else _body_of_pem(data)]
+    return [value.encode("latin-1") for value in found]
+
+
+def _body_of_pem(data: bytes) -> str:
+    return data.decode("ascii").split("-----")[2].strip()
+
+
+@contextmanager
+def planted(template: Path, folder: Path, change: Callable[[Instance], Instance] | None = None) -> Iterator[World]:
+    """A planted copy of the demonstration ``template``, in ``folder``."""
+    shutil.copytree(template, folder)
+    instance = Instance.open(folder)
+    with asyncio.Runner() as runner:
+        world = World(change(instance) if change else instance, runner)
+        try:
+            yield world
+        finally:
+            world.close()

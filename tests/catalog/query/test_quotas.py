@@ -1,0 +1,167 @@
+"""Quotas: counted over processes, a minute and a day, systems and officers apart, and never without saying when to go on."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalog.errors import RequestError, UsageError
+from catalog.identity.actor import Actor
+from catalog.query.quotas import DEFAULTS, Limits, QuotaError, Quotas, read_limits
+
+SYSTEM = Actor("zhzf", "综合执法局", "Enforcement", "agency", "token")
+OFFICER = Actor("zhzf", "综合执法局", "Enforcement", "agency", "session", officer="zhzf-1")
+OTHER = Actor("scjg", "市场监管局", "Market", "agency", "signature")
+LIMITS = {"systems": Limits(3, 10), "officers": Limits(2, 5)}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 23, 15, 30, 20, tzinfo=UTC)  # 23:30:20 in the county
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run" / "usage.db"
+
+
+def make(path: Path, clock: Clock, limits: dict[str, Limits] = LIMITS) -> Quotas:
+    return Quotas(path, limits, clock)
+
+
+def test_requests_over_the_minutes_number_are_refused_until_the_next_minute(path: Path, clock: Clock) -> None:
+    quotas = make(path, clock)
+    for _ in range(3):
+        quotas.admit(SYSTEM)
+    with pytest.raises(QuotaError) as caught:
+        quotas.admit(SYSTEM)
+    error = caught.value
+    assert (error.status, error.code, error.retry_after) == (429, "quota_requests", 40)
+    clock.now += timedelta(seconds=error.retry_after)
+    quotas.admit(SYSTEM)
+
+
+def test_only_the_first_refusal_of_a_minute_is_for_the_ledger(path: Path, clock: Clock) -> None:
+    quotas = make(path, clock)
+    first = []
+    for _ in range(6):
+        try:
+            quotas.admit(SYSTEM)
+        except QuotaError as error:
+            first.append(error.first)
+    assert first == [True, False, False]
+
+
+def test_rows_over_the_days_number_are_refused_until_midnight_in_the_county(path: Path, clock: Clock) -> None:
+    quotas = make(path, clock)
+    quotas.admit(SYSTEM)
+    quotas.add_rows(SYSTEM, 10)
+    with pytest.raises(QuotaError) as caught:
+        quotas.admit(SYSTEM)
+    assert (caught.value.code, caught.value.retry_after) == ("quota_rows", 29 * 60 + 41)
+    clock.now += timedelta(seconds=caught.value.retry_after)
+    quotas.admit(SYSTEM)
+
+
+def test_processes_share_the_counts(path: Path, clock: Clock) -> None:
+    one, two = make(path, clock), make(path, clock)
+    one.admit(SYSTEM)
+    two.admit(SYSTEM)
+    one.admit(SYSTEM)
+    with pytest.raises(QuotaError):
+        two.admit(SYSTEM)
+    two.add_rows(OTHER, 10)
+    with pytest.raises(QuotaError):
+        one.admit(OTHER)
+
+
+def test_agencies_and_their_officers_and_systems_are_counted_apart(path: Path, clock: Clock) -> None:
+    quotas = make(path, clock)
+    for _ in range(3):
+        quotas.admit(SYSTEM)
+    with pytest.raises(QuotaError):
+        quotas.admit(SYSTEM)
+    quotas.admit(OFFICER)
+    quotas.admit(OTHER)
+
+
+def test_null_is_no_limit(path: Path, clock: Clock) -> None:
+    quotas = make(path, clock, {"systems": Limits(None, None), "officers": Limits(None, None)})
+    for _ in range(50):
+        quotas.admit(SYSTEM)
+        quotas.add_rows(SYSTEM, 1_000_000)
+
+
+def test_old_counts_go(path: Path, clock: Clock) -> None:
+    quotas = make(path, clock)
+    quotas.admit(SYSTEM)
+    quotas.add_rows(SYSTEM, 3)
+    clock.now += timedelta(days=2)
+    quotas.admit(OTHER)
+    with sqlite3.connect(path) as db:
+        assert db.execute("SELECT who, what FROM used").fetchall() == [("scjg/systems", "requests")]
+
+
+def test_the_file_is_private_and_may_be_deleted(path: Path, clock: Clock) -> None:
+    quotas = make(path, clock)
+    quotas.admit(SYSTEM)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    quotas.close()
+    for file in path.parent.iterdir():
+        file.unlink()
+    quotas.admit(SYSTEM)
+
+
+def test_a_file_that_cannot_be_kept_is_503_and_says_the_cure(path: Path, clock: Clock) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"no database at all, only a text that is long enough" * 20)
+    with pytest.raises(RequestError) as caught:
+        make(path, clock).admit(SYSTEM)
+    assert caught.value.status == 503
+    assert "delete" in caught.value.en
+
+
+@pytest.mark.parametrize(
+    ("config", "systems"),
+    [
+        ({}, DEFAULTS["systems"]),
+        ({"quotas": {"systems": {"requests_per_minute": 60}}}, Limits(60, DEFAULTS["systems"].rows_per_day)),
+        ({"quotas": {"systems": {"rows_per_day": None}}}, Limits(DEFAULTS["systems"].requests_per_minute, None)),
+    ],
+)
+def test_the_configuration_overrides_the_defaults(config: dict[str, Any], systems: Limits) -> None:
+    assert read_limits(config) == {"systems": systems, "officers": DEFAULTS["officers"]}
+
+
+@pytest.mark.parametrize(
+    "quotas",
+    [
+        [],
+        "none",
+        {"agencies": {}},
+        {"systems": 60},
+        {"systems": {"requests": 60}},
+        {"systems": {"rows_per_day": 0}},
+        {"systems": {"rows_per_day": -1}},
+        {"systems": {"rows_per_day": "many"}},
+        {"systems": {"rows_per_day": True}},
+        {"systems": {"rows_per_day": 1.5}},
+    ],
+)
+def test_a_wrong_configuration_is_refused_with_its_place(quotas: Any) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_limits({"quotas": quotas or "none"})
+    assert "datasette.yml" in caught.value.en
