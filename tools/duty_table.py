@@ -1,4 +1,4 @@
-"""The table of docs/guide/accounts.md, from the program's own (catalog/identity/duties.py): cog writes and checks it."""
+"""The table of docs/guide/accounts.md, from the program's own (catalog/identity/duties.py), by cog."""
 
 from __future__ import annotations
 

@@ -7,7 +7,9 @@ import click
 from catalog import grants, publishing
 from catalog.administration import Administration
 from catalog.commands.console import on_instance
+from catalog.identity.agencies import TYPES
 from catalog.publishing import SHARING_CLASSES, Publication
+from catalog.purpose import CODES
 
 
 @click.group()
@@ -41,12 +43,31 @@ def list_resources(office: Administration) -> None:
 )
 @click.option("--condition", default="", help="Scope and use, for 有条件共享. 共享范围和用途。")
 @click.option("--basis", default="", help="Statute and article, for 不予共享. 不予共享的法律依据，写明条款。")
+@click.option(
+    "--for-type", "types", multiple=True, type=click.Choice(TYPES), help="Only agencies of this type. 仅限该类型单位。"
+)
+@click.option(
+    "--for-purpose",
+    "purposes",
+    multiple=True,
+    type=click.Choice(list(CODES)),
+    help="Only for this purpose. 仅限该事由。",
+)
 @on_instance
 def publish(
-    office: Administration, *, table: str, provider: str, sharing_class: str, condition: str, basis: str
+    office: Administration,
+    *,
+    table: str,
+    provider: str,
+    sharing_class: str,
+    condition: str,
+    basis: str,
+    types: tuple[str, ...],
+    purposes: tuple[str, ...],
 ) -> None:
     """发布数据表，或变更其共享属性。 Publish a table, or publish it differently."""
-    done = office.publish(Publication(table, provider, sharing_class, condition or None, basis or None))
+    wanted = Publication(table, provider, sharing_class, condition or None, basis or None, types, purposes)
+    done = office.publish(wanted)
     click.echo(f"已发布 published: {table}，{sharing_class}（台账第 {done.seq} 条 entry {done.seq}）")
 
 
