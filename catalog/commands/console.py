@@ -8,6 +8,7 @@ shared by all processes of the machine.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -89,17 +90,25 @@ def read_secret(prompt: str) -> str:
     """
     if sys.stdin.isatty():
         return str(click.prompt(prompt, hide_input=True, err=True))
-    line = b""
-    # Byte by byte: what follows the line belongs to the next command.
-    while not line.endswith(b"\n") and len(line) < _MAX_SECRET_LENGTH and (byte := os.read(sys.stdin.fileno(), 1)):
-        line += byte
-    secret = line.decode("utf-8", "replace").rstrip("\r\n")
+    secret = _read_line().rstrip("\r\n")
     if not secret:
         raise UsageError(
             "no password was given: type it when asked, or give it as a line on standard input",
             "没有输入密码：请按提示输入，或从标准输入给出一行",
         )
     return secret
+
+
+def _read_line() -> str:
+    try:
+        descriptor = sys.stdin.fileno()
+    except io.UnsupportedOperation:  # standard input was replaced in this process
+        return sys.stdin.readline(_MAX_SECRET_LENGTH)
+    line = b""
+    # Byte by byte: what follows the line belongs to the next command.
+    while not line.endswith(b"\n") and len(line) < _MAX_SECRET_LENGTH and (byte := os.read(descriptor, 1)):
+        line += byte
+    return line.decode("utf-8", "replace")
 
 
 def _operator(register: Register) -> Actor:

@@ -1,4 +1,4 @@
-"""The register in the hands of each kind of actor: both doors ask the same table, and refuse before anything is done."""
+"""The register in the hands of each kind of actor: both doors ask one table, and refuse before anything is done."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def agency(name: str, role: str = "agency", **more: str) -> dict[str, str | None
     return {**names, "id": name, "role": role, **more}
 
 
-#: Everything that can be done, to agency zhzf and its officer zhzf-1, each with a fresh key or name where one is needed.
+#: All that can be done, to agency zhzf and its officer zhzf-1, with a fresh key or name where one is needed.
 ACTS: dict[str, Callable[[Administration, Service], object]] = {
     "register_agency": lambda o, s: o.register_agency(agency("slj")),
     "enrol": lambda o, s: o.enrol(officer("zhzf", "zhzf-9"), ["officer"]),
