@@ -13,11 +13,10 @@ from datasette import Response
 from datasette.utils import error_body
 from datasette.utils.asgi import Request
 
-from catalog import i18n, purpose_page, titles
+from catalog import i18n, purpose_page, titles, web
 from catalog.asking import SCOPE_KEY, Asked
 from catalog.cookies import set_cookie
 from catalog.errors import RequestError
-from catalog.forms import read_form, render, safe_next
 from catalog.i18n import gettext
 from catalog.identity import agencies as agency_register
 from catalog.listing import clock, say
@@ -107,7 +106,7 @@ def _short_title(database: str) -> str:
 async def home(datasette: Datasette, service: Service, request: Request) -> Response:
     """The six categories: what is published here, and what of it the signed-in agency may open."""
     about = await Overview(datasette, service, request.actor).home()
-    return await render(datasette, request, "home.html", about)
+    return await web.page(datasette, request, "home.html", about)
 
 
 # -- language ---------------------------------------------------------------------------------------------------------
@@ -115,9 +114,9 @@ async def home(datasette: Datasette, service: Service, request: Request) -> Resp
 
 async def set_language(datasette: Datasette, service: Service, request: Request) -> Response:
     """Remember the reader's language and go back to the page."""
-    form = await read_form(request)
-    chosen = form.text("language")
-    response = Response.redirect(datasette.urls.path(safe_next(form.raw("next"))))
+    form = await web.form(request)
+    chosen = form.get("language", "")
+    response = Response.redirect(datasette.urls.path(web.safe_next(form.get("next"))))
     if chosen in i18n.LANGUAGES:
         set_cookie(response, service.address, i18n.COOKIE, chosen, 365 * 86400)
     return response
@@ -221,7 +220,7 @@ async def _entries_page(
         "size": int(size),
         "root": root,
     }
-    return await render(datasette, request, template, about)
+    return await web.page(datasette, request, template, about)
 
 
 #: The fields of an entry that name who acted, most telling first.
@@ -335,6 +334,8 @@ async def problem(
     found = match(request.method, request.path)
     said = i18n.choose(error.zh, error.en)
     if "text/html" in request.headers.get("accept", "") and (found is None or found.format == "html"):
-        return await render(datasette, request, "error.html", {"status": status, "error": said, **(page or {})}, status)
+        return await web.page(
+            datasette, request, "error.html", {"status": status, "error": said, **(page or {})}, status
+        )
     body = {**error_body(said, status), "error_zh": error.zh, "error_en": error.en, **(more or {})}
     return Response.json(body, status=status)
