@@ -18,7 +18,7 @@ from datasette.permissions import PermissionSQL
 from datasette.utils import StartupError
 from datasette.utils.asgi import Request
 
-from catalog import access_page, i18n, listing, pages, purpose_page, refusal
+from catalog import access_page, grants_page, i18n, listing, pages, purpose_page, queries_page, refusal, use_page
 from catalog.authentication import Credentials
 from catalog.errors import UsageError
 from catalog.excel import mark_csv_downloads
@@ -162,8 +162,15 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         (r"^/language$", bind(pages.set_language)),
         (r"^/access$", bind(access_page.access)),
         (r"^/request$", bind(access_page.request_draft)),
+        (r"^/grants$", bind(grants_page.list_grants)),
+        (r"^/grants/new$", bind(grants_page.new_grant)),
+        (r"^/grants/(?P<grant>[a-z0-9-]+)$", bind(grants_page.one_grant)),
         (r"^/purpose$", bind(purpose_page.purpose)),
-        (r"^/queries$", bind(pages.my_queries)),
+        (r"^/queries$", bind(queries_page.my_queries)),
+        (r"^/queries\.xlsx$", bind(queries_page.my_queries_file)),
+        (r"^/queries/(?P<seq>[0-9]+)$", bind(use_page.my_query)),
+        (r"^/asked$", bind(queries_page.who_asked)),
+        (r"^/asked\.xlsx$", bind(queries_page.who_asked_file)),
         (r"^/ledger$", bind(pages.whole_ledger)),
         (r"^/log/checkpoint$", bind(pages.checkpoint)),
         (r"^/log/vkey$", bind(pages.verifier_key)),

@@ -259,6 +259,34 @@ class Ledger:
         """
         return self._read(lambda store: _receipt(store, seq, self.verifier_key, with_openings))
 
+    def opened(self, seq: int) -> dict[str, Any]:
+        """The particulars of entry ``seq`` that are still kept, opened and checked against its commitments, no proof.
+
+        Raises:
+            LedgerError: there is no such entry.
+            TamperError: a particular was changed.
+        """
+        return {name: opening.value for name, opening in self._read(lambda store: _openings(store, seq)).items()}
+
+    def first_at(self, t: str) -> int:
+        """The number of the first entry whose time is at least ``t`` (the size where there is none).
+
+        An entry's time is never before the one before it, so this reads a few entries of any log.
+        """
+        low, high = 0, self.size()
+        while low < high:
+            middle = (low + high) // 2
+            if self.entry(middle)["t"] < t:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def size(self) -> int:
+        """How many entries there are now."""
+        rows = self.newest(1)
+        return rows[0]["seq"] + 1 if rows else 0
+
     def tile(self, tile: Tile) -> bytes:
         """A hash tile, or with level None an entry bundle, of what the newest checkpoint covers; one read.
 
@@ -370,10 +398,12 @@ def _receipt(store: Store, seq: int, key: VerifierKey, with_openings: bool) -> R
             f"所存第 {seq} 条与已签名的检查点不符（{error.zh}）：字节被改动；请运行 `liandong ledger verify`",
         ) from error
     proof = TlogProof(seq, tuple(hashes), found[1])
-    openings: dict[str, commitment.Opening] = {}
-    if with_openings:
-        committed = canonical.decode_object(entry).get("commit", {})
-        if isinstance(committed, dict):
-            commitments = {name: str(value) for name, value in committed.items()}
-            openings = {sealed.field: commitment.unseal(sealed) for sealed in store.sealed(seq, commitments)}
-    return Receipt(entry, proof.to_bytes(), openings)
+    return Receipt(entry, proof.to_bytes(), _openings(store, seq) if with_openings else {})
+
+
+def _openings(store: Store, seq: int) -> dict[str, commitment.Opening]:
+    committed = canonical.decode_object(store.entry(seq)).get("commit", {})
+    if not isinstance(committed, dict):
+        return {}
+    commitments = {name: str(value) for name, value in committed.items()}
+    return {sealed.field: commitment.unseal(sealed) for sealed in store.sealed(seq, commitments)}
