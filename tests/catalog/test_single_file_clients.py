@@ -174,13 +174,14 @@ def test_a_repeated_call_with_the_same_key_gives_the_first_entry(site: Site, cli
 def test_refusals_are_said_in_both_languages(site: Site, client: Run, tmp_path: Path) -> None:
     missing = client("/work/nothing.json")
     assert missing.returncode == 1 and missing.stdout == b""
-    assert "错误：".encode() in missing.stderr and b"Error: 404" in missing.stderr
+    assert "错误：".encode() in missing.stderr and b"Error: 403: nothing here is published" in missing.stderr
     nobody = client("http://127.0.0.1:1/directory.json")
     assert nobody.returncode == 1 and b"cannot be reached" in nobody.stderr
     unknown = tmp_path / "unknown.pem"
     write_private(unknown, private_pem(ec.generate_private_key(ec.SECP256R1())))
     refused = client(GET, key=unknown)
-    assert refused.returncode == 1 and b"not registered" in refused.stderr and b"@signature-params" in refused.stderr
+    assert refused.returncode == 1 and b"not registered" in refused.stderr
+    assert b'\n"@signature-params": (' in refused.stderr and "未登记".encode() in refused.stderr
 
 
 def test_wrong_use_ends_with_2(site: Site, client: Run, tmp_path: Path) -> None:
