@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -93,6 +94,9 @@ ROUTES = (
     _route("sign-out", _POST, r"/sign-out", Access.SIGNED_IN),
     _route("access", _READ, r"/access", Access.SIGNED_IN),
     _route("request", _READ, r"/request", Access.SIGNED_IN),
+    _route("grants", _READ, r"/grants", Access.SIGNED_IN),
+    _route("new-grant", _READ | _POST, r"/grants/new", Access.SIGNED_IN),
+    _route("grant", _READ | _POST, r"/grants/[a-z0-9][a-z0-9-]{0,62}", Access.SIGNED_IN),
     _route("purpose", _READ | _POST, r"/purpose", Access.SIGNED_IN),
     _route("account", _READ, r"/account", Access.SIGNED_IN),
     _route("account-password", _READ | _POST, r"/account/password", Access.SIGNED_IN),
@@ -113,7 +117,9 @@ ROUTES = (
     _route("agency-token-add", _READ | _POST, rf"{_AGENCY}/tokens/add", Access.SIGNED_IN),
     _route("agency-token-revoke", _READ | _POST, rf"{_AGENCY}/tokens/{_TOKEN}/revoke", Access.SIGNED_IN),
     _route("receipt", _READ, rf"/log/receipt/{_SEQ}", Access.SIGNED_IN),
-    _route("my-queries", _READ, r"/queries", Access.SIGNED_IN),
+    _route("my-queries", _READ, r"/queries(\.(?P<format>xlsx))?", Access.SIGNED_IN),
+    _route("my-query", _READ | _POST, rf"/queries/{_SEQ}", Access.SIGNED_IN),
+    _route("asked", _READ, r"/asked(\.(?P<format>xlsx))?", Access.SIGNED_IN),
     _route("entries", _READ, rf"/log/tile/entries/{_TILE}", Access.AUDIT),
     _route("ledger", _READ, r"/ledger", Access.AUDIT),
     _route("openapi", _READ, r"/api/openapi\.json", Access.PUBLIC, format="json"),
@@ -141,6 +147,7 @@ def pattern_of(name: str) -> str:
     return next(route.pattern.pattern for route in ROUTES if route.name == name)
 
 
+@lru_cache(maxsize=1_024)
 def match(method: str, path: str) -> Match | None:
     """The route of a request, or None where the service has no such address.
 

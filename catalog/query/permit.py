@@ -13,10 +13,14 @@ from catalog import purpose
 from catalog.asking import Asked, purpose_of
 from catalog.authentication import Credentials
 from catalog.identity.agencies import agencies
+from catalog.permissions import Decision
 from catalog.purpose import Purpose, PurposeError
 from catalog.query.errors import DeniedError, QueryError
 from catalog.query.schema import Column, Schemas, TableSchema
 from catalog.service import Service
+
+#: So many permits are remembered; then all are forgotten.
+_REMEMBERED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class Permits:
     def __init__(self, service: Service, schemas: Schemas) -> None:
         self._service = service
         self._schemas = schemas
+        self._made: dict[tuple[str, tuple[str, ...] | None], Permit] = {}
 
     def purpose(
         self, stated: Mapping[str, Any] | None, credentials: Credentials, fields: Mapping[str, str], resource: str
@@ -73,13 +78,22 @@ class Permits:
                 f"the table {asked.resource} is published but not there; tell the operator",
                 f"数据表 {asked.resource} 已发布但不存在；请告知运维单位",
             )
-        opened = decision.columns
-        columns = {name: column for name, column in schema.columns.items() if opened is None or name in opened}
-        if not columns:
-            raise QueryError(
-                403,
-                "no_columns",
-                f"the grant {decision.grant_id} opens columns that the table no longer has; ask the provider to renew it",
-                f"授权 {decision.grant_id} 所列字段在表中已不存在；请联系提供单位更新授权",
-            )
-        return Permit(schema, columns)
+        permit = self._made.get((asked.resource, decision.columns))
+        if permit is None or permit.schema is not schema:
+            if len(self._made) >= _REMEMBERED:
+                self._made.clear()
+            permit = self._made[asked.resource, decision.columns] = _permit(schema, decision)
+        return permit
+
+
+def _permit(schema: TableSchema, decision: Decision) -> Permit:
+    opened = decision.columns
+    columns = {name: column for name, column in schema.columns.items() if opened is None or name in opened}
+    if not columns:
+        raise QueryError(
+            403,
+            "no_columns",
+            f"the grant {decision.grant_id} opens columns that the table no longer has; ask the provider to renew it",
+            f"授权 {decision.grant_id} 所列字段在表中已不存在；请联系提供单位更新授权",
+        )
+    return Permit(schema, columns)

@@ -1,12 +1,15 @@
 """How much an agency may ask: requests a minute and rows a day, counted for all worker processes together.
 
 The counts lie in a small SQLite file of their own: what is lost with it is lost with the minute. The register would be
-the wrong place, since each change of it makes every worker decide anew. Systems and officers of an agency are counted
-apart, so that a program that runs wild keeps no officer from asking. Requests to the desk are not counted at all.
+the wrong place, since each change of it makes every worker decide anew. Far from its limit a process adds what it
+counted to the file four times a second; near it, at each request, so that the limit is kept over all processes. Systems
+and officers of an agency are counted apart, so that a program that runs wild keeps no officer from asking. Requests to
+the desk are not counted at all.
 """
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +24,10 @@ from catalog.identity.actor import Actor
 from catalog.query.errors import QueryError
 
 _COUNTY_OFFSET = timedelta(hours=8)
+#: How long counts may stay with the process that counted.
+_SHARE_SECONDS = 0.25
+#: So near the limit each count is shared at once: the larger of this number and a tenth of the limit.
+_NEAR = 100
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS used (
   who TEXT, what TEXT, period INTEGER, n INTEGER NOT NULL, PRIMARY KEY (who, what, period)
@@ -83,6 +90,15 @@ def _bad_setting(where: str) -> UsageError:
     )
 
 
+@dataclass(slots=True)
+class _Count:
+    """One count as this process knows it: ``shared`` is that of all processes at ``read_at``, ``own`` not yet in it."""
+
+    shared: int = 0
+    own: int = 0
+    read_at: float = -math.inf
+
+
 class Quotas:
     """The counts of one instance, shared by its processes.
 
@@ -97,6 +113,7 @@ class Quotas:
         self._lock = threading.Lock()
         self._path = path
         self._db: sqlite3.Connection | None = None
+        self._counts: dict[tuple[str, str, int], _Count] = {}
         self._cleaned = 0
 
     def admit(self, actor: Actor) -> None:
@@ -109,31 +126,58 @@ class Quotas:
         group, who = _who(actor)
         limits = self._limits[group]
         now = self._now()
-        minute, day = int(now.timestamp()) // 60, (now + _COUNTY_OFFSET).toordinal()
-        with self._using() as db:
-            self._clean(db, minute, day)
-            asked = _add(db, who, "requests", minute, 1)
-            row = db.execute("SELECT n FROM used WHERE who = ? AND what = 'rows' AND period = ?", (who, day)).fetchone()
+        seconds = now.timestamp()
+        minute, day = int(seconds) // 60, (now + _COUNTY_OFFSET).toordinal()
+        with self._keeping():
+            self._clean(minute, day)
+            asked = self._add((who, "requests", minute), 1, limits.requests_per_minute, seconds)
+            had = self._add((who, "rows", day), 0, limits.rows_per_day, seconds)
             over_requests = limits.requests_per_minute is not None and asked > limits.requests_per_minute
-            over_rows = limits.rows_per_day is not None and row is not None and row[0] >= limits.rows_per_day
+            over_rows = limits.rows_per_day is not None and had >= limits.rows_per_day
             if not (over_requests or over_rows):
                 return
-            first = _add(db, who, "refused", minute, 1) == 1
+            first = self._add((who, "refused", minute), 1, 0, seconds) == 1
         # The longer wait is the true one: without rows left, the next minute would not help.
         raise self._rows_error(limits, now, first) if over_rows else self._requests_error(limits, now, first)
 
     def add_rows(self, actor: Actor, rows: int) -> None:
         """Count rows that are about to be given. Raises :class:`RequestError` 503."""
         if rows:
-            day = (self._now() + _COUNTY_OFFSET).toordinal()
-            with self._using() as db:
-                _add(db, _who(actor)[1], "rows", day, rows)
+            group, who = _who(actor)
+            now = self._now()
+            day = (now + _COUNTY_OFFSET).toordinal()
+            with self._keeping():
+                self._add((who, "rows", day), rows, self._limits[group].rows_per_day, now.timestamp())
 
     def close(self) -> None:
-        with self._lock:
+        """Share what was counted, and close the file."""
+        with self._keeping():
+            for key, count in self._counts.items():
+                self._share(key, count)
+            self._counts.clear()
             if self._db is not None:
                 self._db.close()
                 self._db = None
+
+    def _add(self, key: tuple[str, str, int], n: int, limit: int | None, seconds: float) -> int:
+        """Count ``n`` more; return the count of all processes, as far as it is known."""
+        count = self._counts.setdefault(key, _Count())
+        count.own += n
+        near = limit is not None and count.shared + count.own + max(_NEAR, limit // 10) > limit
+        if near or not 0 <= seconds - count.read_at < _SHARE_SECONDS:
+            self._share(key, count)
+            count.read_at = seconds
+        return count.shared + count.own
+
+    def _share(self, key: tuple[str, str, int], count: _Count) -> None:
+        if self._db is None:
+            self._db = _open(self._path)
+        if count.own:
+            (count.shared,) = self._db.execute(_COUNT, (*key, count.own)).fetchone()
+        else:
+            row = self._db.execute("SELECT n FROM used WHERE who = ? AND what = ? AND period = ?", key).fetchone()
+            count.shared = row[0] if row is not None else 0
+        count.own = 0
 
     def _requests_error(self, limits: Limits, now: datetime, first: bool) -> QuotaError:
         wait = 60 - int(now.timestamp()) % 60
@@ -159,25 +203,27 @@ class Quotas:
             first=first,
         )
 
-    def _clean(self, db: sqlite3.Connection, minute: int, day: int) -> None:
+    def _clean(self, minute: int, day: int) -> None:
         """Once a minute: what no limit asks about any more."""
         if minute == self._cleaned:
             return
         self._cleaned = minute
-        db.execute("DELETE FROM used WHERE what IN ('requests', 'refused') AND period < ?", (minute - 1,))
-        db.execute("DELETE FROM used WHERE what = 'rows' AND period < ?", (day,))
+        current = {"rows": day, "requests": minute, "refused": minute}
+        self._counts = {key: count for key, count in self._counts.items() if key[2] == current[key[1]]}
+        if self._db is not None:
+            self._db.execute("DELETE FROM used WHERE what <> 'rows' AND period < ?", (minute - 1,))
+            self._db.execute("DELETE FROM used WHERE what = 'rows' AND period < ?", (day,))
 
     @contextmanager
-    def _using(self) -> Iterator[sqlite3.Connection]:
+    def _keeping(self) -> Iterator[None]:
         with self._lock:
             try:
-                if self._db is None:
-                    self._db = _open(self._path)
-                yield self._db
+                yield
             except (sqlite3.Error, OSError) as error:
                 raise RequestError(
                     503,
-                    f"{self._path.name} cannot be written now ({error}); free disk space, or delete the file: it only counts",
+                    f"{self._path.name} cannot be written now ({error}); free disk space, or delete the file: it only "
+                    "counts",
                     f"{self._path.name} 目前无法写入（{error}）；请腾出磁盘空间，或删除该文件：其中只有计数",
                 ) from error
 
@@ -190,11 +236,6 @@ def _open(path: Path) -> sqlite3.Connection:
     db.execute("PRAGMA synchronous = OFF")  # a count that a power failure takes back does no harm
     db.execute(_SCHEMA)
     return db
-
-
-def _add(db: sqlite3.Connection, who: str, what: str, period: int, n: int) -> int:
-    (total,) = db.execute(_COUNT, (who, what, period, n)).fetchone()
-    return int(total)
 
 
 def _who(actor: Actor) -> tuple[str, str]:

@@ -24,7 +24,9 @@ Row = tuple[Any, ...]
 #: Gives all rows of a statement.
 Fetch = Callable[[Statement], list[Row]]
 #: How long the event loop may be kept from everything else by one statement.
-QUICK_SECONDS = 0.005
+QUICK_SECONDS = 0.01
+#: So long a statement that was not quick is not tried again in the event loop.
+SLOW_FOR_SECONDS = 1.0
 THREADS = 4
 #: Statements that wait for a thread, beside those that have one.
 MAX_WAITING = 16
@@ -121,8 +123,8 @@ class Readers:
         self._all: list[Reader] = []
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="query")
         self._under_way = 0
-        #: Texts of statements that were too slow for the event loop: the next such one goes to a thread at once.
-        self._slow: set[str] = set()
+        #: Texts of statements that were too slow for the event loop, and until when such go to a thread at once.
+        self._slow: dict[str, float] = {}
 
     async def fetch(self, statement: Statement) -> list[Row]:
         """All rows of a statement.
@@ -131,13 +133,14 @@ class Readers:
             QueryError: 408, it takes longer than the limit; 503, too many such ones are under way.
             sqlite3.Error: the database cannot be read.
         """
-        if statement.sql not in self._slow:
+        if self._slow.get(statement.sql, 0.0) < time.monotonic():
+            reader = self._reader(self._own, statement.database)
             try:
-                return self._reader(self._own, statement.database).fetch(statement, QUICK_SECONDS)
+                return reader.fetch(statement, QUICK_SECONDS)
             except _TooSlowError:
                 if len(self._slow) >= _CACHED_STATEMENTS:
-                    self._slow.clear()  # data and caches change: all are given another try
-                self._slow.add(statement.sql)
+                    self._slow.clear()
+                self._slow[statement.sql] = time.monotonic() + SLOW_FOR_SECONDS
         return await self.in_thread(lambda fetch: fetch(statement), self.limit_seconds)
 
     async def in_thread(self, work: Callable[[Fetch], T], seconds: float) -> T:

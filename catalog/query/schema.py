@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from catalog.titles import ROW_ID, ColumnText, TableText, Titles
 from ledger import CATEGORIES
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+#: How old the titles may be, and with them the roles of columns.
+TITLES_SECONDS = 1.0
 #: What a value of a column is compared with, by the column's declared type in SQL.
 _KINDS = {"INTEGER": "integer", "NUMERIC": "number"}
 
@@ -55,6 +58,8 @@ class Schemas:
         self._path_of = path_of
         self._titles = titles
         self._lock = threading.Lock()
+        self._titles_now: Titles | None = None
+        self._titles_until = 0.0
         self._connections: dict[str, sqlite3.Connection] = {}
         self._known: dict[tuple[str, str], tuple[tuple[int, Titles], TableSchema | None]] = {}
 
@@ -69,7 +74,7 @@ class Schemas:
         with self._lock:
             connection = self._connections.get(database) or self._connect(database)
             (version,) = connection.execute("PRAGMA schema_version").fetchone()
-            state = version, self._titles()
+            state = version, self._current_titles()
             known = self._known.get((database, table))
             if known is not None and known[0] == state:
                 return known[1]
@@ -77,6 +82,13 @@ class Schemas:
             if found is not None:  # names in addresses are the asker's: what is remembered of them has an end
                 self._known[database, table] = state, found
             return found
+
+    def _current_titles(self) -> Titles:
+        """The titles, looked for anew once a second: they hang on a file."""
+        now = time.monotonic()
+        if self._titles_now is None or now >= self._titles_until:
+            self._titles_now, self._titles_until = self._titles(), now + TITLES_SECONDS
+        return self._titles_now
 
     def close(self) -> None:
         with self._lock:

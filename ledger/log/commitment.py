@@ -8,7 +8,6 @@ Source: docs/spec/entry.md, "Commitments".
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,7 +53,7 @@ def commit(salt: bytes, field: str, value: Value) -> str:
             f"salt of {len(salt)} bytes; a commitment's salt has {SALT_BYTES}",
             f"盐长 {len(salt)} 字节；承诺的盐应为 {SALT_BYTES} 字节",
         )
-    return hmac.new(salt, field.encode() + b"\0" + encode(value), hashlib.sha256).hexdigest()
+    return hmac.digest(salt, field.encode() + b"\0" + encode(value), "sha256").hex()
 
 
 def check_opening(commitment: str, field: str, opening: Opening) -> None:

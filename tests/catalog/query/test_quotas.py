@@ -165,3 +165,30 @@ def test_a_wrong_configuration_is_refused_with_its_place(quotas: Any) -> None:
     with pytest.raises(UsageError) as caught:
         read_limits({"quotas": quotas or "none"})
     assert "datasette.yml" in caught.value.en
+
+
+def test_far_from_the_limit_counts_are_shared_four_times_a_second_and_at_the_end(path: Path, clock: Clock) -> None:
+    limits = {"systems": Limits(1_000, 1_000), "officers": Limits(2, 5)}
+    one, two = make(path, clock, limits), make(path, clock, limits)
+    for _ in range(50):
+        one.admit(SYSTEM)
+    one.add_rows(SYSTEM, 70)
+    one.close()
+    clock.now += timedelta(seconds=1)
+    two.admit(SYSTEM)
+    with sqlite3.connect(path) as db:
+        assert dict(db.execute("SELECT what, n FROM used")) == {"requests": 51, "rows": 70}
+
+
+def test_near_the_limit_no_process_lets_one_too_many_pass(path: Path, clock: Clock) -> None:
+    limits = {"systems": Limits(500, None), "officers": Limits(2, 5)}
+    processes = [make(path, clock, limits) for _ in range(3)]
+    passed = 0
+    for turn in range(900):
+        clock.now += timedelta(milliseconds=30)
+        try:
+            processes[turn % 3].admit(SYSTEM)
+            passed += 1
+        except QuotaError:
+            pass
+    assert passed == 500
