@@ -42,14 +42,14 @@ contracts: setup-test ## 包之间的依赖方向 / import-linter: which package
 	$(BIN)/lint-imports
 
 docs: setup-test ## 文档与程序一致 / documentation agrees with the program
-	$(BIN)/python -m cogapp --check -I . docs/cli.md
+	$(BIN)/python -m cogapp --check -I . docs/cli.md docs/guide/accounts.md
 	$(BIN)/python tools/make_metadata.py --check
 	$(BIN)/python tools/messages.py --check
 	$(BIN)/python tools/make_vectors.py --check
 	$(BIN)/python -m pytest -p tests.no_skip --quiet tests/test_docs.py
 
-cli-docs: setup-test ## 按程序重写 docs/cli.md / rewrite docs/cli.md from the program's own help
-	$(BIN)/python -m cogapp -r -I . docs/cli.md
+cli-docs: setup-test ## 按程序重写命令和职责表 / rewrite docs/cli.md and the table of duties from the program
+	$(BIN)/python -m cogapp -r -I . docs/cli.md docs/guide/accounts.md
 
 bench: setup-test ## 性能比值 / benchmarks, as ratios within one run
 	$(BIN)/python -m bench

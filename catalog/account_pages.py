@@ -13,12 +13,13 @@ from catalog import stated
 from catalog.authentication import Credentials
 from catalog.cookies import browser_cookie, session_cookie, set_cookie
 from catalog.errors import RequestError
-from catalog.forms import Form, read_form, redirect, render_private, safe_next, said
+from catalog.forms import Form, read_form, redirect, render_private, said
 from catalog.identity import lockout, officers, sessions
 from catalog.identity import sign_in as door
 from catalog.identity.lockout import LockedError
 from catalog.service import Service
 from catalog.slow_work import SlowWork
+from catalog.web import safe_next
 
 if TYPE_CHECKING:
     from datasette.app import Datasette

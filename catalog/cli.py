@@ -10,6 +10,11 @@ from pathlib import Path
 import click
 
 from catalog.cli_client import check_signature, query
+from catalog.commands.agency import agency
+from catalog.commands.key import key
+from catalog.commands.officer import officer
+from catalog.commands.resource import resource
+from catalog.commands.token import token
 from catalog.demo import build as demo_build
 from catalog.errors import UsageError
 from catalog.server import serve as run_server
@@ -41,6 +46,8 @@ main.add_command(ingest)
 main.add_command(witness)
 main.add_command(query)
 main.add_command(check_signature)
+for group in (agency, officer, key, token, resource):
+    main.add_command(group)
 main.add_command(restore_command)
 
 

@@ -3,7 +3,7 @@
 Datasette hands every read to a pool of threads, also those that take microseconds: which columns a table has, which
 rule allows it. Of twelve hops for a page of rows one is worth its cost, the rows themselves. Here the schema of a
 category database is read once for each version of it, and the internal database, a few rows that nobody else writes,
-is read in the event loop itself. Like :mod:`catalog.plugin` this depends on Datasette 1.0a41: docs/adr/0005.
+is read in the event loop itself. Like :mod:`catalog.plugin` this depends on Datasette 1.0a41: docs/adr/0013.
 """
 
 from __future__ import annotations

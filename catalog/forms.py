@@ -1,4 +1,4 @@
-"""Forms and pages of ours: what a form sent, and a template as an answer that no cache keeps."""
+"""Forms of the register's pages: several values, files, sent once; and answers that nobody keeps."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from datasette.utils.asgi import BadRequest, Request
 from catalog import i18n
 from catalog.errors import RequestError
 from catalog.http import MAX_FORM_BYTES
+from catalog.web import page
 from ledger import BilingualError, ConflictError
 
 if TYPE_CHECKING:
@@ -94,19 +95,11 @@ def said(error: BilingualError) -> str:
     return i18n.choose(error.zh, error.en)
 
 
-async def render(
-    datasette: Datasette, request: Request, template: str, about: dict[str, Any], status: int = 200
-) -> Response:
-    """A template of ours as an answer."""
-    html = await datasette.render_template(template, about, request=request)
-    return Response.html(html, status=status)
-
-
 async def render_private(
     datasette: Datasette, request: Request, template: str, about: dict[str, Any], status: int = 200
 ) -> Response:
-    """:func:`render`, kept by nobody: it may show a password once."""
-    response = await render(datasette, request, template, about, status)
+    """:func:`catalog.web.page`, kept by nobody: it may show a password once."""
+    response = await page(datasette, request, template, about, status)
     response.headers["cache-control"] = "private, no-store"
     return response
 
@@ -114,10 +107,3 @@ async def render_private(
 def redirect(datasette: Datasette, path: str) -> Response:
     """After a form was done: to a page that can be loaded again without doing it again."""
     return Response.redirect(datasette.urls.path(path), status=303)
-
-
-def safe_next(target: str | None) -> str:
-    """A path on this site, or the home page: never another site (``//host``, ``/\\host``) or a scheme."""
-    if target and re.fullmatch(r"/(?![/\\])[!-~]*", target) and "\\" not in target:
-        return target
-    return "/"

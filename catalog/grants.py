@@ -13,6 +13,10 @@ from catalog.identity.projection import record
 from catalog.identity.register import Register
 from catalog.purpose import CODES
 from ledger import Appended, Ledger
+from ledger.fields import DATE
+
+#: Of a legal basis and of a reason.
+MAX_TEXT_LENGTH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +163,20 @@ def check(register: Register, grant: Grant, columns: Collection[str] | None = No
         raise GrantError(
             "columns", f"the table has no column {unknown[0]!r}", f"数据表没有名为 {unknown[0]!r} 的数据项"
         )
+    for name, day in (("valid_from", grant.valid_from), ("valid_to", grant.valid_to)):
+        if not DATE.accepts(day):
+            raise GrantError(
+                name, f"{day[:20]!r} is no day; write it as YYYY-MM-DD", f"{day[:20]!r} 不是日期；请写成 YYYY-MM-DD"
+            )
     if grant.valid_to < grant.valid_from:
         raise GrantError(
             "valid_to", "the last day is before the first day; correct one of them", "截止日期早于起始日期，请改正"
         )
-    if not grant.basis.strip():
+    if not 0 < len(grant.basis.strip()) <= MAX_TEXT_LENGTH:
         raise GrantError(
             "basis",
-            "name the legal basis of the grant: the rule and its article",
-            "请写明授权的法律依据：文件名称和条款",
+            f"name the legal basis of the grant, the rule and its article, in at most {MAX_TEXT_LENGTH} characters",
+            f"请写明授权的法律依据（文件名称和条款），不超过 {MAX_TEXT_LENGTH} 字",
         )
 
 
@@ -231,11 +240,11 @@ def revoke(register: Register, ledger: Ledger, grant_id: str, reason: str, *, of
             f"there is no grant {grant_id!r} in force; see `liandong grant list`",
             f"没有有效的授权 {grant_id!r}；请查看 `liandong grant list`",
         )
-    if not reason.strip():
+    if not 0 < len(reason.strip()) <= MAX_TEXT_LENGTH:
         raise GrantError(
             "reason",
-            "say why the grant is revoked (条例 art. 27: not without good reason)",
-            "请写明撤回理由（条例第二十七条：无正当理由不得终止）",
+            f"say why it is revoked (条例 art. 27: for good reason only), in at most {MAX_TEXT_LENGTH} characters",
+            f"请写明撤回理由（条例第二十七条：无正当理由不得终止），不超过 {MAX_TEXT_LENGTH} 字",
         )
     fields = {
         "grant": grant_id,

@@ -13,11 +13,11 @@ from datasette import Response
 from datasette.utils import error_body
 from datasette.utils.asgi import Request
 
-from catalog import i18n, purpose_page, titles
+from catalog import i18n, purpose_page, titles, web
 from catalog.asking import SCOPE_KEY, Asked
 from catalog.cookies import set_cookie
+from catalog.entry_view import described, resource_title
 from catalog.errors import RequestError
-from catalog.forms import read_form, render, safe_next
 from catalog.i18n import gettext
 from catalog.identity import agencies as agency_register
 from catalog.listing import clock, say
@@ -26,7 +26,6 @@ from catalog.routes import match
 from catalog.service import Service
 from catalog.titles import Titles
 from ledger import CATEGORIES, BilingualError, LedgerError, LedgerUnavailableError
-from ledger.entries import KINDS
 from ledger.log.tiles import WIDTH, Tile
 
 if TYPE_CHECKING:
@@ -107,7 +106,7 @@ def _short_title(database: str) -> str:
 async def home(datasette: Datasette, service: Service, request: Request) -> Response:
     """The six categories: what is published here, and what of it the signed-in agency may open."""
     about = await Overview(datasette, service, request.actor).home()
-    return await render(datasette, request, "home.html", about)
+    return await web.page(datasette, request, "home.html", about)
 
 
 # -- language ---------------------------------------------------------------------------------------------------------
@@ -115,26 +114,15 @@ async def home(datasette: Datasette, service: Service, request: Request) -> Resp
 
 async def set_language(datasette: Datasette, service: Service, request: Request) -> Response:
     """Remember the reader's language and go back to the page."""
-    form = await read_form(request)
-    chosen = form.text("language")
-    response = Response.redirect(datasette.urls.path(safe_next(form.raw("next"))))
+    form = await web.form(request)
+    chosen = form.get("language", "")
+    response = Response.redirect(datasette.urls.path(web.safe_next(form.get("next"))))
     if chosen in i18n.LANGUAGES:
         set_cookie(response, service.address, i18n.COOKIE, chosen, 365 * 86400)
     return response
 
 
 # -- the ledger -------------------------------------------------------------------------------------------------------
-
-
-async def my_queries(datasette: Datasette, service: Service, request: Request) -> Response:
-    """The signed-in agency's own entries, newest first, with their receipts."""
-    where = {"requester": request.actor["agency"]}
-    return await _entries_page(datasette, service, request, "queries.html", where)
-
-
-async def whole_ledger(datasette: Datasette, service: Service, request: Request) -> Response:
-    """All entries, for the supervising offices."""
-    return await _entries_page(datasette, service, request, "ledger.html", None)
 
 
 async def checkpoint(datasette: Datasette, service: Service, request: Request) -> Response:
@@ -197,9 +185,8 @@ async def receipt(datasette: Datasette, service: Service, request: Request) -> R
     )
 
 
-async def _entries_page(
-    datasette: Datasette, service: Service, request: Request, template: str, where: dict[str, str] | None
-) -> Response:
+async def whole_ledger(datasette: Datasette, service: Service, request: Request) -> Response:
+    """All entries, for the supervising offices."""
     before = request.args.get("before", "")
     if before and not re.fullmatch(r"[0-9]{1,15}", before):
         raise RequestError(
@@ -207,51 +194,39 @@ async def _entries_page(
             "the place in the list that the address names is no entry's number; begin again with the first page",
             "网址中的翻页位置不是条目编号；请从第一页重新翻阅",
         )
-    rows = service.ledger.newest(PAGE_SIZE + 1, before=int(before) if before else None, where=where)
+    rows = service.ledger.newest(PAGE_SIZE + 1, before=int(before) if before else None)
     agencies = agency_names(agency_register.agencies(service.register))
-    entries = [_describe(datasette, service, row, agencies) for row in rows[:PAGE_SIZE]]
-    more = rows[PAGE_SIZE - 1]["seq"] if len(rows) > PAGE_SIZE else None
     _, size, root = service.ledger.checkpoint().decode().split("\n")[:3]
     about = {
-        "section": "queries" if where else "ledger",
-        "entries": entries,
-        "more": more,
+        "section": "ledger",
+        "entries": [_describe(service, row, agencies) for row in rows[:PAGE_SIZE]],
+        "more": rows[PAGE_SIZE - 1]["seq"] if len(rows) > PAGE_SIZE else None,
         "first_page": not before,
         "origin": service.ledger.origin,
         "size": int(size),
         "root": root,
     }
-    return await render(datasette, request, template, about)
+    return await web.page(datasette, request, "ledger.html", about)
 
 
 #: The fields of an entry that name who acted, most telling first.
 _ACTING = ("requester", "provider", "agency")
 
 
-def _describe(
-    datasette: Datasette, service: Service, entry: dict[str, Any], agencies: dict[str, str]
-) -> dict[str, Any]:
-    kind = KINDS.get((entry["kind"], entry["v"]))
+def _describe(service: Service, entry: dict[str, Any], agencies: dict[str, str]) -> dict[str, Any]:
     return {
-        **entry,
-        "title": i18n.choose(kind.title_zh, kind.title_en) if kind else entry["kind"],
+        **described(entry, _titles(service), agencies),
         "who": next((agencies.get(entry[name], "") for name in _ACTING if name in entry), ""),
-        "what": _subject(datasette, service, entry, agencies),
+        "what": _subject(service, entry, agencies),
         "elapsed_ms": f"{entry['elapsed_us'] / 1000:,.1f}" if "elapsed_us" in entry else "",
-        "receipt_url": datasette.urls.path(f"/log/receipt/{entry['seq']}"),
     }
 
 
-def _subject(datasette: Datasette, service: Service, entry: dict[str, Any], agencies: dict[str, str]) -> str:
+def _subject(service: Service, entry: dict[str, Any], agencies: dict[str, str]) -> str:
     """What an entry is about: a table, a category, one of our pages, an agency."""
     place = entry.get("resource") or f"{entry.get('database', '')}/{entry.get('table', '')}".strip("/")
-    named = {"home": gettext("Home page"), "ledger": gettext("Ledger")}.get(place)
-    if named is None and place:
-        database, _, table = place.partition("/")
-        text = _titles(service)
-        if database in text.databases:
-            named = say(text.table(database, table).title if table else text.databases[database].title)
-    parts = [named if named is not None else place, agencies.get(entry.get("grantee", ""), ""), entry.get("rules", "")]
+    grantee = agencies.get(entry.get("grantee", ""), "")
+    parts = [resource_title(_titles(service), place), grantee, entry.get("rules", "")]
     return " → ".join(part for part in parts if part)
 
 
@@ -335,6 +310,8 @@ async def problem(
     found = match(request.method, request.path)
     said = i18n.choose(error.zh, error.en)
     if "text/html" in request.headers.get("accept", "") and (found is None or found.format == "html"):
-        return await render(datasette, request, "error.html", {"status": status, "error": said, **(page or {})}, status)
+        return await web.page(
+            datasette, request, "error.html", {"status": status, "error": said, **(page or {})}, status
+        )
     body = {**error_body(said, status), "error_zh": error.zh, "error_en": error.en, **(more or {})}
     return Response.json(body, status=status)

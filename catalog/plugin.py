@@ -1,4 +1,4 @@
-"""Every Datasette hook, thin. What depends on Datasette's version (1.0a41) lives in this module alone: docs/adr/0001.
+"""Every Datasette hook, thin. What depends on its version (1.0a41): this, `databases`, `rule_table`; docs/adr/0001.
 
 The hooks do nothing in a Datasette that :func:`build` did not make, so that the package can be installed beside other
 uses of Datasette; but a Datasette started by hand on an instance folder is refused, since nothing would guard it.
@@ -28,12 +28,15 @@ from catalog import (
     agency_pages,
     credential_pages,
     csv_answer,
+    grants_page,
     i18n,
     listing,
     pages,
     purpose_page,
+    queries_page,
     refusal,
     tally,
+    use_page,
 )
 from catalog.address import PublicAddress
 from catalog.authentication import Credentials
@@ -244,8 +247,15 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         (r"^/language$", bind(pages.set_language)),
         (r"^/access$", bind(access_page.access)),
         (r"^/request$", bind(access_page.request_draft)),
+        (r"^/grants$", bind(grants_page.list_grants)),
+        (r"^/grants/new$", bind(grants_page.new_grant)),
+        (r"^/grants/(?P<grant>[a-z0-9-]+)$", bind(grants_page.one_grant)),
         (r"^/purpose$", bind(purpose_page.purpose)),
-        (r"^/queries$", bind(pages.my_queries)),
+        (r"^/queries$", bind(queries_page.my_queries)),
+        (r"^/queries\.xlsx$", bind(queries_page.my_queries_file)),
+        (r"^/queries/(?P<seq>[0-9]+)$", bind(use_page.my_query)),
+        (r"^/asked$", bind(queries_page.who_asked)),
+        (r"^/asked\.xlsx$", bind(queries_page.who_asked_file)),
         (r"^/ledger$", bind(pages.whole_ledger)),
         (r"^/healthz$", bind(health.healthz)),
         (r"^/readyz$", bind(health.readyz)),

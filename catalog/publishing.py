@@ -29,13 +29,19 @@ _BASIS = re.compile(r"《[^《》]+》.*第[〇零一二三四五六七八九十
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A table and how it is to be shared; ``resource`` is ``database/table``."""
+    """A table and how it is to be shared; ``resource`` is ``database/table``.
+
+    Attributes:
+        types, purposes: what of the condition the register can check: types of agencies, codes of purpose.
+    """
 
     resource: str
     provider: str
     sharing_class: str
     condition: str | None = None
     basis: str | None = None
+    types: tuple[str, ...] = ()
+    purposes: tuple[str, ...] = ()
 
 
 def tables(instance: Instance) -> list[str]:
@@ -82,6 +88,11 @@ def check(instance: Instance, register: Register, wanted: Publication) -> None:
             "有条件共享 needs --condition: for which scope and which use it is shared (条例 art. 15)",
             "“有条件共享”须用 --condition 写明共享范围和用途（条例第十五条）",
         )
+    if (wanted.types or wanted.purposes) and wanted.sharing_class != "有条件共享":
+        raise UsageError(
+            "only 有条件共享 has conditions: leave types and purposes out, or share on conditions",
+            "只有“有条件共享”才有条件：请去掉单位类型和事由，或改为有条件共享",
+        )
     for text in (wanted.condition, wanted.basis):
         if text is not None and (len(text) > _MAX_TEXT_LENGTH or not text.strip()):
             raise UsageError(
@@ -102,6 +113,8 @@ def publish(
         wanted.provider,
         wanted.sharing_class,
         condition=wanted.condition,
+        condition_types=wanted.types or None,
+        condition_purposes=wanted.purposes or None,
         basis=wanted.basis,
         officer=officer,
     )

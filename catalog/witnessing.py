@@ -37,6 +37,7 @@ async def kept_witnessed(
         return
     stop = asyncio.Event()
     task = asyncio.create_task(_keep(keeper, say, stop, look_seconds))
+    task.add_done_callback(lambda ended: _say_why(ended, say))
     try:
         yield
     finally:
@@ -51,6 +52,8 @@ async def _keep(keeper: Keeper, say: Callable[[str], None], stop: asyncio.Event,
         try:
             outcomes = await asyncio.to_thread(keeper.step)
             trouble = "\n".join(f"{outcome.zh}\n{outcome.en}" for outcome in outcomes if outcome.en)
+            if outcomes and not trouble:
+                said = ""  # all is well again: the same trouble would be a new one
         except BilingualError as error:
             trouble = f"错误：{error.zh}\nError: {error.en}"
         if trouble and trouble != said:
@@ -58,3 +61,13 @@ async def _keep(keeper: Keeper, say: Callable[[str], None], stop: asyncio.Event,
             said = trouble
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), look_seconds)
+
+
+def _say_why(ended: asyncio.Task[None], say: Callable[[str], None]) -> None:
+    """A fault of the program is not to end witnessing unseen; it is raised, too, where serving ends."""
+    error = None if ended.cancelled() else ended.exception()
+    if error is not None:
+        say(
+            f"见证已停止：程序错误（{error!r}）；请重启服务并报告该错误\n"
+            f"witnessing has stopped by a fault of the program ({error!r}); restart the service and report it"
+        )

@@ -310,6 +310,34 @@ class Ledger:
             lambda store: receipt_of(store, seq, lambda note: open_checkpoint(note, key), with_openings=with_openings)
         )
 
+    def opened(self, seq: int) -> dict[str, Any]:
+        """The particulars of entry ``seq`` that are still kept, opened and checked against its commitments, no proof.
+
+        Raises:
+            LedgerError: there is no such entry.
+            TamperError: a particular was changed.
+        """
+        return {name: opening.value for name, opening in self._read(lambda store: _openings(store, seq)).items()}
+
+    def first_at(self, t: str) -> int:
+        """The number of the first entry whose time is at least ``t`` (the size where there is none).
+
+        An entry's time is never before the one before it, so this reads a few entries of any log.
+        """
+        low, high = 0, self.size()
+        while low < high:
+            middle = (low + high) // 2
+            if self.entry(middle)["t"] < t:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def size(self) -> int:
+        """How many entries there are now."""
+        rows = self.newest(1)
+        return rows[0]["seq"] + 1 if rows else 0
+
     def tile(self, tile: Tile) -> bytes:
         """A hash tile, or with level None an entry bundle, of what the newest checkpoint covers; one read.
 
@@ -433,12 +461,17 @@ def receipt_of(store: Store, seq: int, open_signed: Callable[[bytes], Checkpoint
     openings: dict[str, commitment.Opening] = {}
     proven: tuple[ItemProof, ...] = ()
     if with_openings:
-        committed = canonical.decode_object(entry).get("commit", {})
-        if isinstance(committed, dict):
-            openings = _opened(store, seq, {name: str(value) for name, value in committed.items()})
+        openings = _openings(store, seq)
         if items.FIELD in openings:
             proven = _proven(store, seq, openings.pop(items.FIELD).value)
     return Receipt(entry, proof.to_bytes(), openings, proven)
+
+
+def _openings(store: Store, seq: int) -> dict[str, commitment.Opening]:
+    committed = canonical.decode_object(store.entry(seq)).get("commit", {})
+    if not isinstance(committed, dict):
+        return {}
+    return _opened(store, seq, {name: str(value) for name, value in committed.items()})
 
 
 def _opened(store: Store, seq: int, commitments: dict[str, str]) -> dict[str, commitment.Opening]:

@@ -80,9 +80,9 @@ def check_fields(kind: Kind, fields: Mapping[str, Any]) -> None:
         field = kind.fields.get(key)
         if field is None:
             raise EntryError(
-                f"{kind.name}: unknown field {key!r}; known are {', '.join(kind.fields)}",
-                f"{kind.name}：未知字段 {key!r}；已知字段为 {'、'.join(kind.fields)}",
-                Fault(None, key, "no such field", _short(value)),
+                f"{kind.name}: unknown field {_short(key)}; known are {', '.join(kind.fields)}",
+                f"{kind.name}：未知字段 {_short(key)}；已知字段为 {'、'.join(kind.fields)}",
+                Fault(None, key[:60], "no such field", _short(value)),
             )
         if not field.accepts(value):
             raise EntryError(

@@ -310,7 +310,6 @@ ALL = (
             "condition": text(500).optional(),
             "basis": text(500).optional(),
         },
-        _OFFICER,
     ),
     Kind(
         "resource.published",
@@ -327,6 +326,7 @@ ALL = (
             "condition_purposes": list_of(IDENTIFIER).optional(),
             "basis": text(500).optional(),
         },
+        _OFFICER,
     ),
     Kind(
         "resource.withdrawn",

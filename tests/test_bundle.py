@@ -98,8 +98,17 @@ def test_the_archive_names_no_index_and_no_place_of_the_machine_that_made_it(fil
     for name, data in files.items():
         if not name.startswith("wheels/"):
             text = data.decode()
-            assert not re.search(r"://|index-url", text), name
+            # What agencies take along shows addresses of a service that does not exist.
+            allowed = r"https?://(share|portal)\.example\.gov\.cn" if name.startswith("clients/") else r"(?!)"
+            assert not re.search(r"[a-z]://|index-url", re.sub(allowed, "", text)), name
             assert str(ROOT) not in text, name
+
+
+def test_the_clients_for_agencies_are_in_it_as_sources(files: dict[str, bytes]) -> None:
+    clients = {name for name in files if name.startswith("clients/")}
+    assert {"clients/java/LiandongQuery.java", "clients/python/liandong_query.py", "clients/README.md"} <= clients
+    assert files["clients/java/LiandongQuery.java"] == (ROOT / "clients/java/LiandongQuery.java").read_bytes()
+    assert "clients/" in files["README.txt"].decode()
 
 
 def test_the_archive_reads_in_both_languages(files: dict[str, bytes]) -> None:

@@ -173,6 +173,8 @@ def test_the_sdist_carries_what_building_testing_and_reading_need(built: Path) -
         "README.zh-CN.md",
         "CHANGELOG.md",
         "docs/cli.md",
+        "clients/java/LiandongQuery.java",
+        "clients/python/liandong_query.py",
         "tests/no_skip.py",
         "tools/setup.sh",
         *LOCKS,

@@ -1,8 +1,8 @@
 """Write dist/liandong-VERSION-bundle.tar.gz: everything a machine without network needs to install liandong.
 
 It holds the project's wheel, every locked dependency as a wheel for x86_64 and aarch64 (CPython 3.11, glibc 2.28
-or newer), the lock, checksums and install.sh. The same source and lock give the same bytes: names are sorted,
-times and owners fixed, and only files whose hash is in the lock are taken.
+or newer), the lock, checksums, install.sh and the single-file clients for agencies. The same source and lock give
+the same bytes: names are sorted, times and owners fixed, and only files whose hash is in the lock are taken.
 
 Wheels are fetched once for each lock and kept in var/bundle-cache (LIANDONG_BUNDLE_CACHE names another folder).
 """
@@ -37,6 +37,10 @@ DEFAULT_EPOCH_S = 315532800
 NOT_SOURCE = (
     ".git", ".venv*", "var", "dist", "build", "node_modules", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis",
 )  # fmt: skip
+
+
+#: What of clients/ goes into the archive: sources, no leftovers of building them.
+CLIENT_FILES = frozenset({".java", ".md", ".py"})
 
 
 class BundleError(Exception):
@@ -172,6 +176,9 @@ def contents(wheel: Path, dependencies: Iterable[Path]) -> dict[str, bytes]:
     files["liandong.lock"] = f"liandong=={version} --hash=sha256:{sha256_of(wheel.read_bytes())}\n".encode()
     files["python.sh"] = (ROOT / "tools/python.sh").read_bytes()
     files["install.sh"] = (ROOT / "tools/bundle_files/install.sh").read_bytes()
+    # Agencies copy these to their own machines; they need nothing else of the archive.
+    clients = [path for path in (ROOT / "clients").rglob("*") if path.suffix in CLIENT_FILES]
+    files |= {str(path.relative_to(ROOT)): path.read_bytes() for path in clients}
     files["README.txt"] = (ROOT / "tools/bundle_files/README.txt").read_text().replace("VERSION", version).encode()
     sums = "".join(f"{sha256_of(data)}  {name}\n" for name, data in sorted(files.items()))
     files["SHA256SUMS"] = sums.encode()

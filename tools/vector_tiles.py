@@ -7,8 +7,9 @@ from typing import Any
 import orjson
 
 from ledger import rotation
+from ledger.log import merkle
 from ledger.log.note import Signer
-from ledger.log.tiles import Tile, bundles_of, tiles_of
+from ledger.log.tiles import Tile, bundles_of, decode_bundle, decode_tile, encode_bundle, tiles_of
 from tools.vector_log import ORIGIN, OTHER, SIGNER, WITNESS, Case, error_of
 
 NOT_ADDRESSES = [
@@ -25,12 +26,62 @@ NOT_ADDRESSES = [
     ("a width of 0", "0/000.p/0"),
     ("a width of 256", "0/000.p/256"),
     ("a width with a leading zero", "0/000.p/01"),
+    ("a width in full-width digits", "0/000.p/１７"),
+    ("a width with an underscore", "0/000.p/1_0"),
+    ("a control character", "0/000\0"),
+    ("U+2028 at the end", "0/000\u2028"),
+    ("an index that no size below 2^63 reaches", "0/x999/x999/x999/x999/x999/999"),
     ("no width", "0/000.p/"),
     ("a sign", "0/000.p/+1"),
     ("full-width digits", "0/０００"),
     ("a newline at the end", "0/000\n"),
     ("another name for bundles", "data/000"),
 ]
+
+
+#: Entries of a bundle: an empty one, one of 256 bytes, so that both bytes of a length count, and text.
+ENTRIES = [b"", b"x" * 256, "条目".encode(), b"\0"]
+
+
+def _contents() -> Case:
+    """The bytes of a hash tile and of an entry bundle, and bytes that are neither (log.md L17, L19)."""
+    hashes = [merkle.leaf_hash(entry) for entry in ENTRIES]
+    tile, bundle = Tile(0, 0, len(ENTRIES)), Tile(None, 0, len(ENTRIES))
+    row, packed = b"".join(hashes), encode_bundle(ENTRIES)
+    bad_tiles = [
+        ("empty", b""),
+        ("a hash missing", row[:-32]),
+        ("a hash too many", row + hashes[0]),
+        ("a byte missing", row[:-1]),
+        ("a byte too many", row + b"\0"),
+        ("hashes of 31 bytes", b"".join(value[:31] for value in hashes)),
+        ("in hex", row.hex().encode()),
+    ]
+    bad_bundles = [
+        ("empty", b""),
+        ("an entry missing", encode_bundle(ENTRIES[:-1])),
+        ("an entry too many", encode_bundle([*ENTRIES, b""])),
+        ("a byte of the last entry missing", packed[:-1]),
+        ("a byte after the last entry", packed + b"\0"),
+        ("half a length after the last entry", packed + b"\1"),
+        ("a length that reaches beyond the end", packed[:-3] + b"\xff\xff" + packed[-1:]),
+        ("lengths in little-endian order", b"".join(len(e).to_bytes(2, "little") + e for e in ENTRIES)),
+        ("lengths of four bytes", b"".join(len(e).to_bytes(4) + e for e in ENTRIES)),
+        ("entries without lengths", b"".join(ENTRIES)),
+    ]
+    return {
+        "entries": [entry.decode() for entry in ENTRIES],
+        "tile": {"path": tile.path, "hex": row.hex()},
+        "bundle": {"path": bundle.path, "hex": packed.hex()},
+        "invalid_tiles": [
+            {"desc": desc, "hex": data.hex(), "want_error": error_of(decode_tile, data, tile)}
+            for desc, data in bad_tiles
+        ],
+        "invalid_bundles": [
+            {"desc": desc, "hex": data.hex(), "want_error": error_of(decode_bundle, data, bundle)}
+            for desc, data in bad_bundles
+        ],
+    }
 
 
 def tile_vectors() -> Case:
@@ -49,6 +100,7 @@ def tile_vectors() -> Case:
         "invalid": [
             {"desc": desc, "path": path, "want_error": error_of(Tile.parse, path)} for desc, path in NOT_ADDRESSES
         ],
+        **_contents(),
     }  # fmt: skip
 
 

@@ -118,7 +118,7 @@ ACTS = tuple(dict.fromkeys(duty.act for duty in DUTIES))
 #: Agencies of these roles provide data: the operator writes the ledger and is no party to what is in it.
 PROVIDERS = frozenset({"agency", "supervisor", "data_authority"})
 
-_ACT_WORDS = {
+ACT_WORDS = {
     "agency.register": ("registers agencies", "登记单位"),
     "agency.see": ("sees the register of agencies", "查看单位名册"),
     "officer.appoint_admin": ("appoints an agency's first administrator", "为单位设立首个管理员"),
@@ -159,12 +159,12 @@ class DutyError(RequestError):
     """Not this actor's to do: 403, with who may."""
 
     def __init__(self, act: str) -> None:
-        what_en, what_zh = _ACT_WORDS[act]
-        rows = [duty for duty in DUTIES if duty.act == act]
+        what_en, what_zh = ACT_WORDS[act]
+        who = list(dict.fromkeys(_who(duty) for duty in DUTIES if duty.act == act))
         super().__init__(
             403,
-            f"you are not the one who {what_en}; that is done by {'; or '.join(_who(duty)[0] for duty in rows)}",
-            f"您无权{what_zh}；应由{'，或'.join(dict.fromkeys(_who(duty)[1] for duty in rows))}办理",
+            f"you are not the one who {what_en}; that is done by {', or by '.join(en for en, _ in who)}",
+            f"您无权{what_zh}；应由{'，或'.join(zh for _, zh in who)}办理",
         )
 
 
@@ -243,6 +243,6 @@ def _who(duty: Duty) -> tuple[str, str]:
         return agency_en, agency_zh
     roles = [OFFICER_ROLE_WORDS[role] for role in OFFICER_ROLES if role in duty.officers]
     return (
-        f"{'/'.join(en for en, _ in roles)} of {agency_en}",
+        f"an {' or '.join(en for en, _ in roles)} of {agency_en}",
         f"{agency_zh}的{'、'.join(zh for _, zh in roles)}",
     )

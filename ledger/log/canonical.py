@@ -23,6 +23,8 @@ MAX_ENTRY_BYTES = 65_535
 MAX_DEPTH = 16
 
 _INT_LIMIT = 2**53
+#: A key may be as long as an entry; of one that is not allowed so much is shown.
+_SHOWN_CHARACTERS = 60
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -135,12 +137,17 @@ def _check(value: object, where: str, depth: int) -> None:
         for key, item in value.items():  # type: ignore[attr-defined]
             if type(key) is not str or not _KEY.fullmatch(key):
                 raise CanonicalError(
-                    f"{where}: key {key!r} is not allowed; keys are lower-case ASCII letters, digits and _",
-                    f"{where}：不允许的键 {key!r}；键只能由小写英文字母、数字和下划线组成",
+                    f"{where}: key {_short(key)} is not allowed; keys are lower-case ASCII letters, digits and _",
+                    f"{where}：不允许的键 {_short(key)}；键只能由小写英文字母、数字和下划线组成",
                 )
-            _check(item, f"{where}.{key}", depth - 1)
+            _check(item, f"{where}.{key[:_SHOWN_CHARACTERS]}", depth - 1)
         return
     raise CanonicalError(
         f"{where}: {kind.__name__} is not allowed; use text, whole numbers, true/false, null, lists, objects",
         f"{where}：不允许的类型 {kind.__name__}；只能使用文本、整数、真假值、空值、列表和对象",
     )
+
+
+def _short(key: object) -> str:
+    shown = repr(key)
+    return shown if len(shown) <= _SHOWN_CHARACTERS else f"{shown[:_SHOWN_CHARACTERS]}…"

@@ -53,7 +53,7 @@ class HeadGuard:
         except NoteError as error:
             raise self._unreadable(error.en, error.zh) from error
         if checkpoint.origin != self._origin:
-            raise self._unreadable(f"it is of log {checkpoint.origin!r}", f"它属于日志 {checkpoint.origin!r}")
+            raise self._unreadable(f"it is of log {checkpoint.origin[:80]!r}", f"它属于日志 {checkpoint.origin[:80]!r}")
         return checkpoint
 
     def check(self, size: int, root_at: Callable[[int], bytes]) -> None:

@@ -28,6 +28,9 @@ PROOF_HEADER = b"c2sp.org/tlog-proof@v1"
 # A tree of 2^63 leaves has audit paths of 63 hashes; more cannot belong to any checkpoint we accept.
 MAX_PROOF_HASHES = 63
 
+#: How much of what a note says about itself goes into a message: it may be a mebibyte of anything.
+_SHOWN_NAMES, _SHOWN_CHARACTERS = 4, 80
+
 _SIZE = re.compile(rb"0|[1-9][0-9]*")
 _MAX_SIZE = 2**63
 _SIGNATURE_PREFIX = "— ".encode()
@@ -154,13 +157,21 @@ class Note:
                         raise _malformed(f"{key.name} signed twice", f"{key.name} 重复签名")
                     signed.append(key)
         if not signed:
-            names = ", ".join(signature.name for signature in self.signatures)
-            raise NoteError(
-                f"no trusted key signed this note (signed by: {names}); "
-                "check that you were given the right verifier key",
-                f"没有受信任的密钥签署该文（签署者：{names}）；请核对所持验证公钥是否正确",
-            )
+            raise self._unsigned(keys)
         return tuple(signed)
+
+    def _unsigned(self, keys: Sequence[VerifierKey]) -> NoteError:
+        shown = self.signatures[:_SHOWN_NAMES]
+        names = ", ".join(f"{signature.name[:_SHOWN_CHARACTERS]}+{signature.key_id.hex()}" for signature in shown)
+        more = "" if len(shown) == len(self.signatures) else ", …"
+        named = {key.name for key in keys}
+        rotated = any(signature.name in named for signature in self.signatures)
+        hint, hint_zh = ("; or that key was rotated", "；该密钥也可能已经更换") if rotated else ("", "")
+        return NoteError(
+            f"no trusted key signed this note (signed by: {names}{more}); "
+            f"check that you were given the right verifier key{hint}",
+            f"没有受信任的密钥签署该文（签署者：{names}{more}）；请核对所持验证公钥是否正确{hint_zh}",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +223,8 @@ def open_checkpoint(data: bytes, key: VerifierKey) -> Checkpoint:
     checkpoint = Checkpoint.parse_text(note.text)
     if checkpoint.origin != key.name:
         raise NoteError(
-            f"the checkpoint is of log {checkpoint.origin!r}, the key of {key.name!r}",
-            f"检查点属于日志 {checkpoint.origin!r}，而公钥属于 {key.name!r}",
+            f"the checkpoint is of log {checkpoint.origin[:_SHOWN_CHARACTERS]!r}, the key of {key.name!r}",
+            f"检查点属于日志 {checkpoint.origin[:_SHOWN_CHARACTERS]!r}，而公钥属于 {key.name!r}",
         )
     return checkpoint
 

@@ -174,7 +174,7 @@ def _outside(value: object, where: str, depth: int) -> tuple[str, str]:
             if not _KEY.fullmatch(key):
                 return where, short(key)
             if not _in_domain(item, depth - 1):
-                return _outside(item, f"{where}.{key}", depth - 1)
+                return _outside(item, f"{where}.{key[:60]}", depth - 1)
     if depth and isinstance(value, list):
         for place, item in enumerate(value):
             if not _in_domain(item, depth - 1):

@@ -155,8 +155,8 @@ def _verdict(say: _Say, state: LogState, color: str) -> tuple[str, str, list[str
         return say("等待：尚未开始", "WAITING: not begun"), what, []
     what = say(
         f"至今出示的 {seen.size} 条前后一致。最近一次签署：{say.ago(seen.last_time)}。无需操作。",
-        f"All {seen.size} entries shown so far agree with one another; the last checkpoint came "
-        f"{say.ago(seen.last_time)}. Nothing to do.",
+        f"All that was shown so far ({seen.size} {'entry' if seen.size == 1 else 'entries'}) agrees; the last "
+        f"checkpoint came {say.ago(seen.last_time)}. Nothing to do.",
     )
     return say("绿：一致", "GREEN: consistent"), what, []
 

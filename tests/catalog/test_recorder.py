@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import sqlite3
 from collections.abc import AsyncIterator
 
 import pytest
 
 from catalog.plugin import build
-from catalog.routes import Access, match
+from catalog.routes import Access
 from catalog.service import Service
 from ledger import Instance, Receipt
 from tests.conftest import InProcess, in_process
@@ -303,71 +302,6 @@ async def test_a_register_that_cannot_be_written_is_503_not_a_traceback(app: InP
 
 
 # -- no way round -----------------------------------------------------------------------------------------------------
-
-_SAMPLES = {"database": "work", "table": "penalties", "pks": "1", "query": "q", "format": "json", "path": "app.css"}
-
-
-def example(pattern: str) -> str:
-    """A path that a route's regular expression matches."""
-    path = re.sub(r"\(\\?\.\(\?P<format>[^)]*\)\)\?", ".json", pattern.strip("^$"))
-    path = re.sub(r"\(\?P<(\w+)>[^)]*\)", lambda found: _SAMPLES.get(found[1], "1"), path)
-    return path.replace("\\", "").rstrip("$")
-
-
-async def test_no_route_of_the_running_datasette_gives_data_without_an_entry(app: InProcess, demo: Instance) -> None:
-    """Each address that Datasette itself has, as anonymous and as an agency: denied, or recorded."""
-    datasette = build(app.service)
-    await datasette.invoke_startup()
-    paths = {example(getattr(regex, "pattern", str(regex))) for regex, _ in datasette._routes()}
-    assert len(paths) > 50
-    for path in sorted(paths):
-        for method in ("GET", "POST", "HEAD"):
-            anonymous = await app.client.request(method, path)
-            assert anonymous.status_code in (401, 200, 302, 404, 405), (method, path)
-            if anonymous.status_code == 200:
-                assert re.match(r"/(-/static-plugins/|sign-in$|favicon\.ico$|log/(checkpoint|vkey)$)", path), path
-            before = len(app.entries())
-            response = await app.client.request(method, path, headers=app.bearer())
-            if response.status_code == 200 and not _public_or_own(method, path):
-                assert len(app.entries()) == before + 1, (method, path)
-    datasette.close()
-
-
-def _public_or_own(method: str, path: str) -> bool:
-    found = match(method, path)
-    return found is not None and found.route.access in (Access.PUBLIC, Access.SIGNED_IN)
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/work.db",
-        "/ledger.db",
-        "/identity.db",
-        "/-/query.json?sql=select+1",
-        "/work/-/query.json?sql=select+*+from+penalties",
-        "/work/penalties.json?_where=1=1",
-        "/work/penalties/-/autocomplete?q=1",
-        "/work/penalties/-/count",
-        "/work/penalties/1/-/update",
-        "/_internal.json",
-        "/_memory.json",
-        "/-/config.json",
-        "/-/plugins.json",
-        "/-/actor.json",
-        "/-/databases.json",
-        "/-/permissions",
-        "/-/create-token",
-        "/work/_rows.json",
-        "/work/_batches.json",
-        "/work/sqlite_master.json",
-    ],
-)
-async def test_side_doors_are_shut(app: InProcess, path: str) -> None:
-    for headers in ({}, app.bearer(), await app.sign_in("sfj-1"), await app.sign_in("zhzf-3")):
-        response = await app.client.get(path, headers=headers)
-        assert response.status_code >= 300, path
-        assert "document_no" not in response.text
 
 
 async def test_datasettes_own_cookies_and_tokens_open_nothing(app: InProcess, demo: Instance) -> None:

@@ -286,3 +286,15 @@ def test_the_access_log_may_go_to_standard_output(demo: Instance) -> None:
         connection.getresponse().read()
         connection.close()
         until(lambda: '"route":"healthz"' in running.output.read_text(encoding="utf-8"))
+
+
+def test_the_guide_names_every_figure(demo: Instance) -> None:
+    guide = (Path(__file__).parents[2] / "docs/guide/serving.md").read_text(encoding="utf-8")
+    token = add_token(demo, "sfj", "watch")
+    with serving(demo) as running:
+        until(lambda: Verified.load(demo) is not None)
+        response = httpx2.get(f"{running.url}/metrics", headers={"authorization": f"Bearer {token}"}, timeout=30)
+    families = [family for family in text_string_to_metric_families(response.text) if family.type != "unknown"]
+    names = {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
+    assert len(names) >= 12
+    assert [name for name in sorted(names) if name not in guide and not name.endswith("_created")] == []

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from ledger import Instance
+from ledger.cli import ledger
 from tests.catalog.test_cli import refused
 from tests.conftest import liandong
 from tests.ledger.support import ROOT
@@ -38,6 +40,13 @@ class Scene:
     def verify(self, *options: object) -> subprocess.CompletedProcess[str]:
         arguments = ["-i", self.instance.path, "--vkey", self.vkey.read_text().strip(), *options]
         return liandong("ledger", "verify", *map(str, arguments))
+
+    def verify_here(self, *options: object) -> subprocess.CompletedProcess[str]:
+        """The same command, in this process, where it is asked many times."""
+        arguments = ["-i", self.instance.path, "--vkey", self.vkey.read_text().strip(), *options]
+        result = CliRunner().invoke(ledger, ["verify", *map(str, arguments)])
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return subprocess.CompletedProcess([], result.exit_code, result.stdout, result.stderr)
 
     def forge(self, *options: str) -> None:
         """An entry says something else, and everything after it fits; then keys/head, which is his too."""
@@ -92,7 +101,7 @@ def test_the_honest_ledger_agrees_with_all_that_others_hold(scene: Scene) -> Non
     value = json.loads(done.stdout)
     assert [item["file"] for item in value["against"]] == [str(file) for file in outside[1::2]]
     assert len(value["cosigned"]) == 2 and value["not_cosigned"] == []
-    told = scene.verify(*outside, *witness_options(scene)).stdout
+    told = scene.verify_here(*outside, *witness_options(scene)).stdout
     assert told.count("与外部留存一致 agrees with") == 4 and told.count("见证 cosigned by witness.example/") >= 2
 
 
@@ -112,13 +121,13 @@ def test_with_the_anchors_forged_too_only_what_others_hold_tells(scene: Scene, c
     scene.forge("--cosigned", cosigned, "--anchors", "forge")
     alone = scene.verify()
     assert alone.returncode == 0, "by the file alone, all is well: docs/threat-model.md says so"
-    told = scene.verify(*witness_options(scene))
+    told = scene.verify_here(*witness_options(scene))
     assert told.returncode == 0 and told.stdout.count("未经其见证 not cosigned by") == 2
     for file in (scene.receipt, *scene.exported, scene.cosigned):
-        refused(scene.verify("--against", file), 1, "signed anew by somebody who holds the log's key", str(file))
-    said = scene.verify("--against", scene.cosigned, *witness_options(scene)).stderr
+        refused(scene.verify_here("--against", file), 1, "signed anew by somebody who holds the log's key", str(file))
+    said = scene.verify_here("--against", scene.cosigned, *witness_options(scene)).stderr
     assert "and cosigned by witness.example/sfj" in said and "并经 witness.example/sfj 见证" in said
-    answer = json.loads(scene.verify("--against", scene.receipt, "--json").stdout)
+    answer = json.loads(scene.verify_here("--against", scene.receipt, "--json").stdout)
     assert (answer["ok"], answer["error"]) == (False, "TamperError")
 
 

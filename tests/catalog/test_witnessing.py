@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 import sys
@@ -11,8 +12,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from catalog.witnessing import kept_witnessed
 from ledger import Instance
+from ledger.errors import LedgerUnavailableError
 from ledger.log.policy import Policy
+from ledger.log.push import Outcome, State
 from tests.conftest import add_token, free_port, liandong, serving
 from tests.ledger.witness_support import Office, policy_of
 
@@ -97,3 +101,56 @@ def test_a_mirror_keeps_the_entries_of_a_served_ledger(demo: Instance, offices: 
     (office.folder / "mirror.db").unlink()
     office.start("--mirror", "http://127.0.0.1:1", "--token", token)  # a mirror that cannot fetch is a witness still
     assert httpx2.get(office.url).status_code == 200
+
+
+class Scripted:
+    """A keeper whose steps come out as told, one after the other; then it is content."""
+
+    def __init__(self, *steps: tuple[Outcome, ...] | Exception) -> None:
+        self.steps = list(steps)
+
+    def step(self) -> tuple[Outcome, ...]:
+        if not self.steps:
+            return ()
+        step = self.steps.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+
+def outcome(state: State, en: str = "", zh: str = "") -> tuple[Outcome, ...]:
+    return (Outcome("w0", 5, state, en, zh),)
+
+
+DOWN, GOOD = outcome(State.UNREACHABLE, "w0 is down", "w0 未开机"), outcome(State.COSIGNED)
+
+
+def listen(keeper: Scripted, until: int, said: list[str]) -> None:
+    """Hear the first so many things that the background task says; raises what ended it."""
+
+    async def run() -> None:
+        heard = asyncio.Event()
+
+        def say(text: str) -> None:
+            said.append(text)
+            if len(said) == until:
+                heard.set()
+
+        async with kept_witnessed(keeper, say, look_seconds=0.001):  # type: ignore[arg-type]
+            await heard.wait()
+
+    asyncio.run(run())
+
+
+def test_the_same_trouble_is_said_once_and_again_when_it_comes_back() -> None:
+    full = LedgerUnavailableError("the disk is full", "磁盘已满")
+    said: list[str] = []
+    listen(Scripted(DOWN, (), DOWN, GOOD, (), DOWN, full, full, DOWN), 4, said)
+    assert said == ["w0 未开机\nw0 is down"] * 2 + ["错误：磁盘已满\nError: the disk is full", "w0 未开机\nw0 is down"]
+
+
+def test_a_fault_of_the_program_does_not_end_witnessing_unseen() -> None:
+    said: list[str] = []
+    with pytest.raises(RuntimeError, match="a bug"):
+        listen(Scripted(GOOD, RuntimeError("a bug")), 1, said)
+    assert "witnessing has stopped" in said[0] and "见证已停止" in said[0] and "a bug" in said[0]

@@ -476,7 +476,84 @@ def test_receipt_vectors() -> None:
         refused(case, check_receipt, case["receipt"], key)
 
 
+# -- cosignatures, as witness.md and c2sp.org/tlog-cosignature have them ----------
+
+
+def read_witness_key(vkey: str) -> Key:
+    match = re.fullmatch(r"([^+]+)\+([0-9a-f]{8})\+(.+)", vkey, re.S)
+    must(match, "type 04")
+    assert match
+    check_name(match[1])
+    raw = unbase64(match[3])
+    must(len(raw) == 33 and raw[0] == 4, "type 04")
+    key_id = sha(match[1].encode() + b"\n" + raw)[:4]
+    must(key_id.hex() == match[2], "key id")
+    return match[1], key_id, raw[1:]
+
+
+def open_cosigned(note: bytes, log: Key, witnesses: list[Key]) -> list[tuple[str, int]]:
+    open_checkpoint(note, log)
+    text, _, lines = note.rpartition(b"\n\n")
+    found: list[tuple[str, int]] = []
+    for line in lines.decode().splitlines():
+        name, _, encoded = line[2:].partition(" ")
+        raw = unbase64(encoded)
+        for witness in witnesses:
+            if (name, raw[:4]) == witness[:2]:
+                must(len(raw) == 4 + 8 + 64, "timestamped signature")
+                time = int.from_bytes(raw[4:12], "big")
+                must(time < 2**63 and name not in [known for known, _ in found], "time, once")
+                message = b"cosignature/v1\ntime %d\n%s\n" % (time, text)
+                try:
+                    Ed25519PublicKey.from_public_bytes(witness[2]).verify(raw[12:], message)
+                except InvalidSignature as error:
+                    raise Refused("cosignature") from error
+                found.append((name, time))
+    return found
+
+
+def test_cosignature_vectors() -> None:
+    found = vectors("cosignatures")
+    log, witnesses = read_vkey(found["log_vkey"]), [read_witness_key(vkey) for vkey in found["witness_vkeys"]]
+    for case in found["valid"]:
+        want = [(item["witness"], item["time"]) for item in case["cosigned"]]
+        assert open_cosigned(note_bytes(case), log, witnesses) == want
+    for case in found["invalid"]:
+        refused(case, open_cosigned, note_bytes(case), log, witnesses)
+    for case in found["invalid_keys"]:
+        refused(case, read_witness_key, case["vkey"])
+
+
 # -- the files ----------
+
+
+def read_tile(data: bytes, width: int) -> list[bytes]:
+    must(len(data) == 32 * width, "L17")
+    return [data[start : start + 32] for start in range(0, len(data), 32)]
+
+
+def read_bundle(data: bytes, width: int) -> list[bytes]:
+    entries = []
+    while data:
+        must(len(data) >= 2, "L19")
+        length = int.from_bytes(data[:2], "big")
+        must(len(data) >= 2 + length, "L19")
+        entries.append(data[2 : 2 + length])
+        data = data[2 + length :]
+    must(len(entries) == width, "L19")
+    return entries
+
+
+def test_the_contents_of_tiles_and_bundles() -> None:
+    found = vectors("tiles")
+    entries = [text.encode() for text in found["entries"]]
+    assert read_bundle(bytes.fromhex(found["bundle"]["hex"]), len(entries)) == entries
+    assert read_tile(bytes.fromhex(found["tile"]["hex"]), len(entries)) == [entry_hash(entry) for entry in entries]
+    assert (found["tile"]["path"], found["bundle"]["path"]) == ("0/000.p/4", "entries/000.p/4")
+    for case in found["invalid_tiles"]:
+        refused(case, read_tile, bytes.fromhex(case["hex"]), len(entries))
+    for case in found["invalid_bundles"]:
+        refused(case, read_bundle, bytes.fromhex(case["hex"]), len(entries))
 
 
 def test_tile_vectors() -> None:
@@ -501,7 +578,14 @@ def test_tile_vectors() -> None:
         r"([0-7]|entries)/(?!x000)(x[0-9]{3}/)*[0-9]{3}(\.p/([1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?"
     )
     assert all(form.fullmatch(case["path"]) for case in found_in["valid"])
-    assert not any(form.fullmatch(case["path"]) for case in found_in["invalid"])
+
+    # By number too: sizes are below 2^63, so a level has no more than 2^63 / 256^level nodes.
+    def within(path: str) -> bool:
+        level, _, rest = path.partition("/")
+        index = int(re.sub("[x/]", "", rest.partition(".p/")[0]))
+        return index < 2**63 >> 8 * (1 + (0 if level == "entries" else int(level)))
+
+    assert not any(form.fullmatch(case["path"]) and within(case["path"]) for case in found_in["invalid"])
 
 
 def test_rotation_vectors() -> None:

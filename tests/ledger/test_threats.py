@@ -394,7 +394,7 @@ def newest(path: Path) -> bytes:
 def test_edit_a_witness_that_refuses_keeps_both_heads_as_proof(seen: tuple[World, Witness]) -> None:
     world, witness = seen
     edit(world, Signer(ORIGIN, world.instance._private_key()))
-    assert shown(world, witness) is State.REFUSED
+    assert shown(world, witness) is State.CONFLICT
     (refusal,) = witness.refusals()
     heads = [open_checkpoint(note, world.vkey) for note in (refusal.seen_note, refusal.new_note)]
     assert refusal.proven and heads[0].size == heads[1].size == SIZE and heads[0].root != heads[1].root
@@ -404,7 +404,7 @@ def test_edit_a_witness_that_refuses_keeps_both_heads_as_proof(seen: tuple[World
 def test_fork_two_signed_heads_of_one_size_are_proof_and_only_one_is_witnessed(seen: tuple[World, Witness]) -> None:
     world, witness = seen
     fork(world, Signer(ORIGIN, world.instance._private_key()))
-    assert shown(world, witness) is State.REFUSED
+    assert shown(world, witness) is State.CONFLICT
     with closing(Store.open(world.folder / "true.db", read_only=True)) as store:
         true = store.checkpoint_of(SIZE)
     assert true is not None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog.routes import Access, match
-from tests.catalog.bypass.asking import Request, Response
+from tests.catalog.bypass.asking import Header, Request, Response
 from tests.catalog.bypass.world import MAY_SEE, Asker, World, canary
 
 _RECORDED = {
@@ -19,6 +19,8 @@ _RECORDED = {
 }
 #: Outcomes with which data leaves, and an entry says so.
 GIVING = frozenset({"served", "audited"})
+#: Outcomes with which nothing leaves.
+SHUT = frozenset({"sign-in", "gone", "role", "wrong"})
 #: What stands in for the outcome where no entry was made.
 _DENIED = {
     400: "wrong",
@@ -122,3 +124,13 @@ def _faults_of_unrecorded(asker: Asker, request: Request) -> list[str]:
     if asker.name == "anonymous" and found.route.access is not Access.PUBLIC:
         return ["an anonymous asker was answered at an address that is not public"]
     return []
+
+
+def tried(world: World, asker: Asker, method: str, target: bytes | str, *more: Header, body: bytes = b"") -> Verdict:
+    """What comes of a request; any fault in it fails the test."""
+    raw = target.encode() if isinstance(target, str) else target
+    request = Request(method, raw, more, body)
+    before = world.size
+    verdict = judge(world, asker, request, world.ask(asker, request), before)
+    assert not verdict.faults, (asker.name, request.shown, verdict)
+    return verdict

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import json
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -13,8 +15,8 @@ from hypothesis import strategies as st
 
 from ledger.errors import NoteError
 from ledger.log.cosignature import CosignerKey, add_cosignatures, cosigned_at, open_cosigned
-from ledger.log.note import Note, Signer
-from tests.ledger.support import ORIGIN, SIGNER, VKEY
+from ledger.log.note import Note, Signer, VerifierKey
+from tests.ledger.support import ORIGIN, ROOT, SIGNER, VKEY
 from tests.ledger.witness_support import COSIGNERS, STRANGER, Tree
 
 A, B, C = COSIGNERS
@@ -93,6 +95,37 @@ def bad_notes() -> dict[str, bytes]:
         "signed by another log": Tree.of(9).signed(7, Signer(ORIGIN, STRANGER.private_key)) + line(A),
         "seventeen signatures": SIGNED + line(A) + line(STRANGER) * 15,
     }
+
+
+VECTORS: dict[str, Any] = json.loads((ROOT / "docs/spec/vectors/cosignatures.json").read_text(encoding="utf-8"))
+
+
+def vectors(which: str) -> Any:
+    return pytest.mark.parametrize("case", VECTORS[which], ids=lambda case: case["desc"])
+
+
+def opened(case: dict[str, Any]) -> list[tuple[str, int]]:
+    note = bytes.fromhex(case["note_hex"]) if "note_hex" in case else case["note"].encode()
+    keys = [CosignerKey.parse(vkey) for vkey in VECTORS["witness_vkeys"]]
+    _, found = open_cosigned(note, VerifierKey.parse(VECTORS["log_vkey"]), keys)
+    return [(item.key.name, item.time) for item in found]
+
+
+@vectors("valid")
+def test_the_vectors_open(case: dict[str, Any]) -> None:
+    assert opened(case) == [(item["witness"], item["time"]) for item in case["cosigned"]]
+
+
+@vectors("invalid")
+def test_the_vectors_that_must_be_refused_are(case: dict[str, Any]) -> None:
+    with pytest.raises(NoteError):
+        opened(case)
+
+
+@vectors("invalid_keys")
+def test_a_witness_key_that_is_none_is_refused(case: dict[str, Any]) -> None:
+    with pytest.raises(NoteError):
+        CosignerKey.parse(case["vkey"])
 
 
 @pytest.mark.parametrize("name", bad_notes())

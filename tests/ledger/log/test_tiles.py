@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,7 +30,7 @@ from ledger.log.tiles import (
     tile_of_node,
     tiles_of,
 )
-from tests.ledger.support import leaf, make_log, naive_root
+from tests.ledger.support import ROOT, leaf, make_log, naive_root
 
 LEAVES = [leaf(b"%d" % n) for n in range(600)]
 
@@ -144,6 +146,33 @@ def test_a_node_lies_in_the_tile_that_the_oracle_says() -> None:
             hashes = decode_tile(oracle_tile(tile), tile)
             want = naive_root(LEAVES[index << level : (index + 1) << level])
             assert node_in_tile((level, index), tile, hashes) == want
+
+
+VECTORS: dict[str, Any] = json.loads((ROOT / "docs/spec/vectors/tiles.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", VECTORS["invalid"], ids=lambda case: case["desc"])
+def test_an_address_of_the_vectors_that_is_none_is_refused(case: dict[str, str]) -> None:
+    with pytest.raises(NoteError):
+        Tile.parse(case["path"])
+
+
+@pytest.mark.parametrize("case", VECTORS["invalid_tiles"], ids=lambda case: case["desc"])
+def test_bytes_of_the_vectors_that_are_no_tile_are_refused(case: dict[str, str]) -> None:
+    with pytest.raises(NoteError):
+        decode_tile(bytes.fromhex(case["hex"]), Tile.parse(VECTORS["tile"]["path"]))
+
+
+@pytest.mark.parametrize("case", VECTORS["invalid_bundles"], ids=lambda case: case["desc"])
+def test_bytes_of_the_vectors_that_are_no_bundle_are_refused(case: dict[str, str]) -> None:
+    with pytest.raises(NoteError):
+        decode_bundle(bytes.fromhex(case["hex"]), Tile.parse(VECTORS["bundle"]["path"]))
+
+
+@given(st.binary(max_size=300), st.integers(1, WIDTH))
+def test_any_bytes_are_a_tile_or_refused(data: bytes, width: int) -> None:
+    with contextlib.suppress(NoteError):
+        assert b"".join(decode_tile(data, Tile(0, 0, width))) == data
 
 
 @pytest.mark.parametrize("length", [0, 31, 32 * 16, 32 * 17 - 1, 32 * 17 + 1, 32 * 18, 8192])

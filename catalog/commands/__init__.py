@@ -1,0 +1,1 @@
+"""Commands that keep the register: agencies, officers, keys, tokens, published resources."""
