@@ -25,6 +25,7 @@ from catalog.http import App
 from catalog.identity import officers
 from catalog.identity.agencies import register_agency
 from catalog.identity.projection import record
+from catalog.identity.sign_in import sign_in
 from catalog.plugin import build
 from catalog.service import Service
 from catalog.serving.metrics import Metrics
@@ -104,7 +105,7 @@ class World:
 
     def session_of(self, login: str) -> str:
         """A new session's secret."""
-        return officers.sign_in(self.service.register, login, self._credentials["passwords"][login])
+        return sign_in(self.service.door, login, self._credentials["passwords"][login]).session
 
     def authenticate(self, asker: Asker, request: Request, session: str = "") -> Request:
         """The request with the asker's credentials, as their programs or browsers would send them."""
@@ -177,7 +178,7 @@ def _add_operator(service: Service) -> str:
     register_agency(service.register, service.ledger, agency)
     password = secrets.token_urlsafe(9)
     officer = {"id": "yunwei-1", "agency": "yunwei", "title_zh": "运维员", "title_en": "operator"}
-    officers.enrol(service.register, service.ledger, officer, password, ["officer", "admin"], must_change=False)
+    officers.enrol(service.register, service.ledger, officer, ["officer", "admin"], password=password)
     return password
 
 
