@@ -1,8 +1,8 @@
 """Where the next page begins: sealed, so that it says nothing to anybody and cannot be made up.
 
 A cursor is the values of the order's keys in the last row given. It is encrypted and authenticated (AES-256-GCM)
-under a key that HMAC-SHA-256 derives from an instance's secret, the agency and the query; so it opens for the same agency and
-the same query alone. Pure; randomness is an argument.
+under a key that HMAC-SHA-256 derives from an instance's secret, the agency and the query; so it opens for the
+same agency and the same query alone. Pure; randomness is an argument.
 """
 
 from __future__ import annotations
