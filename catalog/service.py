@@ -80,9 +80,11 @@ class Service:
     def close(self) -> None:
         while self._closers:
             self._closers.pop()()
-        self.unknown.write()
-        self.ledger.close()
-        self.register.close()
+        try:
+            self.unknown.write()
+        finally:
+            self.ledger.close()
+            self.register.close()
 
     def register_state(self) -> RegisterState:
         """What decisions hang on besides the asker: another value when the register changed, and on another day."""
