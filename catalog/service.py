@@ -82,10 +82,12 @@ class Service:
     def close(self) -> None:
         while self._closers:
             self._closers.pop()()
-        with contextlib.suppress(RequestError):  # it only counts, and ends with the service where it cannot be written
-            self.unknown.write()
-        self.ledger.close()
-        self.register.close()
+        try:
+            with contextlib.suppress(RequestError):  # it only counts, and ends with the service where it cannot be written
+                self.unknown.write()
+        finally:
+            self.ledger.close()
+            self.register.close()
 
     def register_state(self) -> RegisterState:
         """What decisions hang on besides the asker: another value when the register changed, and on another day."""
