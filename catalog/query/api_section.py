@@ -83,12 +83,20 @@ def _curl(url: str) -> str:
     )
 
 
-def _written(question: Any) -> str:
+def _written(question: Mapping[str, Any]) -> str:
     return f"cat > {_FILE} <<'JSON'\n{_pretty(question)}\nJSON"
 
 
-def _pretty(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=1)
+def _pretty(value: Mapping[str, Any]) -> str:
+    """JSON, a member a line; of a list of objects, an object a line."""
+    members = [f"  {json.dumps(name)}: {_member(each)}" for name, each in value.items()]
+    return "{\n" + ",\n".join(members) + "\n}"
+
+
+def _member(value: Any) -> str:
+    if not isinstance(value, list) or not value or not isinstance(value[0], dict):
+        return json.dumps(value, ensure_ascii=False)
+    return "[\n" + ",\n".join(f"    {json.dumps(each, ensure_ascii=False)}" for each in value) + "\n  ]"
 
 
 def _lines(purposes: Sequence[str] | None) -> tuple[PurposeLine, ...] | None:

@@ -8,7 +8,7 @@ from typing import Any
 from catalog.purpose import CODES
 from catalog.query.lookups import SUBJECT_ROLES
 from catalog.query.schema import Column
-from catalog.titles import ROW_ID
+from catalog.titles import NOTE, ROW_ID
 
 #: So many columns make a sample readable.
 _SHOWN = 4
@@ -21,6 +21,8 @@ _VALUES: Mapping[str, Any] = {
     "integer": 1,
     "decimal": 1.5,
 }
+#: By what a subject is best known, first.
+_BEST_KNOWN = ("subject_id", "document_no", "party", "personal")
 _REFERENCE = "示例〔2026〕1号"
 
 
@@ -88,11 +90,12 @@ def batch_sample(
 
 
 def subject_column(columns: Mapping[str, Column]) -> str | None:
-    """The first column by which a subject is looked up."""
-    return next((name for name, column in columns.items() if column.text.role in SUBJECT_ROLES), None)
+    """The column by which a subject is best looked up; None where there is none."""
+    found = [name for name, column in columns.items() if column.text.role in SUBJECT_ROLES]
+    return min(found, key=lambda name: _BEST_KNOWN.index(columns[name].text.role or ""), default=None)
 
 
 def _chosen(columns: Mapping[str, Column]) -> list[str]:
     """The first few columns of the source, none of our own marks unless there is nothing else."""
-    source = [name for name in columns if name != ROW_ID and not name.startswith("_")]
+    source = [name for name in columns if name not in (ROW_ID, NOTE) and not name.startswith("_")]
     return (source or list(columns))[:_SHOWN]
