@@ -83,7 +83,9 @@ class Service:
         while self._closers:
             self._closers.pop()()
         try:
-            with contextlib.suppress(RequestError):  # it only counts, and ends with the service where it cannot be written
+            with contextlib.suppress(
+                RequestError
+            ):  # it only counts, and ends with the service where it cannot be written
                 self.unknown.write()
         finally:
             self.ledger.close()

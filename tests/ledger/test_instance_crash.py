@@ -1,4 +1,4 @@
-"""An instance whose process dies before or after any statement that writes, while it appends, erases and rotates its key."""
+"""An instance whose process dies before or after any writing statement, while it appends, erases and rotates."""
 
 from __future__ import annotations
 
