@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, settings
 
 from catalog import purpose_header, stated
 from catalog.demo import build as demo_build
-from catalog.identity import officers, tokens
+from catalog.identity import sessions, tokens
 from catalog.identity.register import Register
 from catalog.plugin import build
 from catalog.purpose import Purpose
@@ -144,7 +144,7 @@ class InProcess:
         return {"cookie": cookie, "accept": "text/html"}
 
     def _state(self, session: str) -> None:
-        actor = officers.actor_of_session(self.service.register, session)
+        actor = sessions.actor_of_session(self.service.register, session)
         assert actor is not None
         for resource, _ in self.service.decisions(actor.agency, actor.role):
             place = f"{resource['database']}/{resource['table_name']}"
@@ -169,9 +169,7 @@ async def in_process(instance: Instance, watch: Watch | None = None):  # type: i
 
 
 @contextlib.contextmanager
-def serving(
-    instance: Instance, *arguments: str, public_url: str = "", port: int = 0, module: str = "catalog"
-) -> Iterator[Served]:
+def serving(instance: Instance, *arguments: str, public_url: str = "", port: int = 0) -> Iterator[Served]:
     """``liandong serve`` in a process of its own, over real HTTP on loopback; ``arguments`` are further options.
 
     Args:
@@ -182,7 +180,7 @@ def serving(
     log = instance.path.parent / f"serve-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, "serve", "-i", str(instance.path), "--port", str(port), *arguments],
+            [sys.executable, "-m", "catalog", "serve", "-i", str(instance.path), "--port", str(port), *arguments],
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
