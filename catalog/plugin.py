@@ -325,11 +325,17 @@ def prepare_jinja2_environment(env: Any, datasette: Datasette) -> None:
 def extra_template_vars(
     datasette: Datasette, request: Request | None, view_name: str | None, database: str | None, table: str | None
 ) -> Callable[[], Any] | None:
-    service = service_of(datasette)
-    if service is None:
+    guarded = _guarded.get(datasette)
+    if guarded is None:
         return None
 
     async def variables() -> dict[str, Any]:
-        return await pages.context(datasette, service, request, view_name=view_name, database=database, table=table)
+        context = await pages.context(
+            datasette, guarded.service, request, view_name=view_name, database=database, table=table
+        )
+        if view_name == "table" and request is not None and request.actor is not None:
+            credentials = request.scope["liandong_credentials"]
+            context["api"] = guarded.queries.api_section(credentials, f"{database}/{table}")
+        return context
 
     return variables

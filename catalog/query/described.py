@@ -29,15 +29,10 @@ async def openapi(datasette: Datasette, service: Service, queries: QueryService,
 def open_tables(service: Service, queries: QueryService, credentials: Credentials) -> Iterator[OpenTable]:
     """The tables that the agency may ask, each with the columns that some purpose opens."""
     actor = credentials.actor
-    for resource, decision in service.decisions(actor.agency, actor.role):
-        if not decision.allowed and decision.code != "purpose_needed":
-            continue
+    for resource, _ in service.decisions(actor.agency, actor.role):
         place = f"{resource['database']}/{resource['table_name']}"
         schema = queries.schemas.table(resource["database"], resource["table_name"])
-        if schema is None:
-            continue
-        opened = decision.columns
-        columns = {name: column for name, column in schema.columns.items() if opened is None or name in opened}
-        if columns:
+        columns = queries.opened(credentials, place)
+        if schema is not None and columns:
             purposes = service.purposes_granted(actor, place)
             yield OpenTable(schema.text, columns, tuple(purposes) if purposes is not None else None)

@@ -149,6 +149,7 @@ async def _page(
         "needs_purpose": decision.needs_purpose,
         "stated": purpose_page.in_force(asking.datasette, service, asking.request, asked.resource),
         "resource": asked.resource,
+        "api": asking.queries.api_section(asking.credentials, asked.resource),
         **_purpose_fields(asking, error),
         **_error(error),
         **(_result(asking, schema, found, text) if found is not None else {}),

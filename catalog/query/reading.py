@@ -102,6 +102,8 @@ class Reader:
         if action == sqlite3.SQLITE_READ and first == self._table and second in self._allowed:
             self._read.add(second)
             return sqlite3.SQLITE_OK
+        if action == sqlite3.SQLITE_READ and first == self._table and second == "":
+            return sqlite3.SQLITE_OK  # the table is named and no value of it is read but its row numbers
         if action == sqlite3.SQLITE_FUNCTION and second in _ALLOWED_FUNCTIONS:
             return sqlite3.SQLITE_OK
         return sqlite3.SQLITE_DENY

@@ -28,7 +28,9 @@ def purpose_sample(purposes: Sequence[str] | None) -> dict[str, Any] | None:
     """A purpose that is let pass, of the first code that may be stated; None where none is needed."""
     if purposes is None:
         return None
-    code = CODES[purposes[0]] if purposes else CODES["case"]
+    # A code by which an agency acts alone makes the shorter sample.
+    known = [CODES[each] for each in purposes] or [CODES["case"]]
+    code = next((each for each in known if not each.shared), known[0])
     said: dict[str, Any] = {"code": code.code, "reference": _REFERENCE}
     if code.words:
         said["words"] = "核对示例企业的许可"
@@ -71,13 +73,16 @@ def answer_sample(database: str, table: str, columns: Mapping[str, Column]) -> d
     }
 
 
-def batch_sample(resource: str = "work/penalties", column: str = "credit_code") -> dict[str, Any]:
+def batch_sample(
+    resource: str = "work/penalties", column: str = "credit_code", purposes: Sequence[str] | None = ("case",)
+) -> dict[str, Any]:
     """A request of two look-ups."""
     database, _, table = resource.partition("/")
     values = ("91370000示例000001", "91370000示例000002")
+    purpose = purpose_sample(purposes)
     return {
         "lookups": [{"database": database, "table": table, "column": column, "value": value} for value in values],
-        "purpose": purpose_sample(("case",)),
+        **({"purpose": purpose} if purpose is not None else {}),
         "receipt": True,
     }
 
