@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, settings
 
 from catalog import purpose_header, stated
 from catalog.demo import build as demo_build
-from catalog.identity import officers, tokens
+from catalog.identity import sessions, tokens
 from catalog.identity.register import Register
 from catalog.plugin import build
 from catalog.purpose import Purpose
@@ -144,7 +144,7 @@ class InProcess:
         return {"cookie": cookie, "accept": "text/html"}
 
     def _state(self, session: str) -> None:
-        actor = officers.actor_of_session(self.service.register, session)
+        actor = sessions.actor_of_session(self.service.register, session)
         assert actor is not None
         for resource, _ in self.service.decisions(actor.agency, actor.role):
             place = f"{resource['database']}/{resource['table_name']}"

@@ -167,7 +167,8 @@ class Readers:
             raise QueryError(
                 408,
                 "too_slow",
-                f"the query took longer than {seconds:g} s and was stopped; narrow it with another condition, best on a "
+                f"the query took longer than {seconds:g} s and was stopped; narrow it "
+                "with another condition, best on a "
                 "number or a name, or ask for less at once",
                 f"查询超过 {seconds:g} 秒，已中止；请增加条件（最好是编号或名称），或减少一次查询的内容",
             ) from error
