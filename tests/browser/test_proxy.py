@@ -13,25 +13,20 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from hypothesis import find
-from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page, Response, sync_playwright
 
 from catalog.routes import ROUTES
 from ledger import Instance
 from tests.browser.conftest import ARGUMENTS
+from tests.catalog.sample_paths import sample_path
 from tests.conftest import Running
 from tests.proxied import Tls, behind_nginx, make_tls
 
 OFFICER = "zhzf-1"
 #: What an older browser does: nginx takes the header away that such a one does not send.
 WITHOUT_SEC_FETCH = 'proxy_set_header Sec-Fetch-Site "";'
-#: An address of each route that takes a POST, the simplest that its pattern lets through.
-FORMS = {
-    route.name: find(st.from_regex(route.pattern, fullmatch=True), lambda _: True)
-    for route in ROUTES
-    if "POST" in route.methods
-}
+#: An address of each route that takes a POST.
+FORMS = {route.name: sample_path(route) for route in ROUTES if "POST" in route.methods}
 
 
 @dataclass
