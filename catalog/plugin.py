@@ -16,8 +16,7 @@ from weakref import WeakKeyDictionary
 
 import yaml
 from datasette import Response, hookimpl
-from datasette.permissions import PermissionSQL
-from datasette.renderer import json_renderer
+from datasette.permissions import PermissionSQL, _permission_check_cache
 from datasette.utils import MultiParams, StartupError
 from datasette.utils.asgi import Request
 
@@ -30,6 +29,7 @@ from catalog import (
     csv_answer,
     grants_page,
     i18n,
+    json_answer,
     listing,
     pages,
     purpose_page,
@@ -39,6 +39,7 @@ from catalog import (
     use_page,
 )
 from catalog.address import PublicAddress
+from catalog.asking import SCOPE_KEY, Asked
 from catalog.authentication import Credentials
 from catalog.databases import CategoryDatabase, read_without_a_thread
 from catalog.errors import UsageError
@@ -156,7 +157,7 @@ def _count_rows(datasette: Datasette) -> None:
 
     def counted_json(request: Request, args: Any, data: dict[str, Any], error: Any, truncated: Any = None) -> Response:
         tally.add_table(data.get("rows") or (), data.get("facet_results"))
-        return json_renderer(request, args, data, error, truncated)
+        return json_answer.render(request, args, data, error, truncated)
 
     datasette.render_template = counted
     datasette.renderers["json"] = (counted_json, lambda: True)
@@ -198,12 +199,27 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
     return wrap
 
 
+def _deny_anonymous(datasette: Datasette, request: Request) -> None:
+    """Datasette asks of each table whether the anonymous may see it too, only to call the answer private.
+
+    They never may. Said here, in the memory of permissions that Datasette keeps for one request, that question costs no
+    SQL; and what is said can only deny.
+    """
+    asked: Asked | None = request.scope.get(SCOPE_KEY)
+    known = _permission_check_cache.get()
+    if known is not None and asked is not None and "/" in asked.resource:
+        database, table = asked.resource.split("/", 1)
+        action = datasette.actions["view-table"]
+        known[None, action.name, database, action.normalize_child(table)] = False
+
+
 @hookimpl
-def actor_from_request(request: Request) -> dict[str, Any] | None:
+def actor_from_request(datasette: Datasette, request: Request) -> dict[str, Any] | None:
     if "liandong_credentials" not in request.scope:
         return None  # not behind our gate
     if type(request) is Request:
         request.__class__ = _ReadOnce  # the first hook that sees a request; the object is Datasette's to make
+        _deny_anonymous(datasette, request)
     credentials: Credentials | None = request.scope["liandong_credentials"]
     return credentials.actor.to_datasette() if credentials else None
 
