@@ -320,9 +320,3 @@ async def test_the_tables_page_leads_to_the_form(app: InProcess) -> None:
     says_nothing(app, page.text)
     category = await app.client.get("/work", headers=officer)
     assert f'href="{PAGE}"' in category.text
-
-
-async def test_the_ledgers_pages_tell_no_columns(app: InProcess) -> None:
-    officer = await app.sign_in("zhzf-1")
-    app.client.cookies.clear()
-    says_nothing(app, (await app.client.get("/queries", headers=officer)).text)
