@@ -11,6 +11,7 @@ from catalog import client
 from catalog.algorithms import load_public_key
 from catalog.attribution import Shown, check_attribution
 from catalog.errors import UsageError
+from catalog.purpose import CODES, Purpose
 from ledger.cli import read_receipt
 from ledger.cli_common import bilingual_errors, parse_vkey
 
@@ -30,6 +31,18 @@ from ledger.cli_common import bilingual_errors, parse_vkey
     "json_file",
     metavar="FILE",
     help="Send this file (- for standard input) by POST, as it is. 以 POST 发送该文件的原字节，- 表示标准输入。",
+)
+@click.option(
+    "--purpose", type=click.Choice(list(CODES)), help="Why a GET asks; a POST says it in its body. 查询事由代码。"
+)
+@click.option(
+    "--reference", default="", help="The number that the purpose refers to: of the case, the task … 案号等编号。"
+)
+@click.option("--words", default="", help="What it is for, in a few words. 用途说明。")
+@click.option(
+    "--participants",
+    default="",
+    help="Agencies that act together, the lead first, with spaces. 参与单位，牵头单位在前。",
 )
 @click.option(
     "--idempotency-key",
@@ -57,6 +70,10 @@ def query(
     url: str,
     key_file: Path,
     json_file: str | None,
+    purpose: str | None,
+    reference: str,
+    words: str,
+    participants: str,
     idempotency_key: str,
     receipts: Path,
     vkey: str | None,
@@ -65,7 +82,8 @@ def query(
     """签名查询并保存回执。 Query URL, signed (RFC 9421); print the answer, keep the receipt."""
     verifier = parse_vkey(vkey) if vkey else None
     body = _read_body(json_file) if json_file is not None else None
-    question = client.Question(url, body, idempotency_key)
+    why = Purpose(purpose, reference, words, tuple(participants.split())) if purpose is not None else None
+    question = client.Question(url, body, idempotency_key, why)
     asked = client.query(question, client.load_key(key_file), ca_file=ca_file)
     saved = client.save(asked, receipts)
     if verifier is not None:

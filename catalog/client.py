@@ -14,9 +14,12 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from catalog import purpose_header
 from catalog.algorithms import load_private_key
 from catalog.errors import CatalogError, UsageError
 from catalog.identity.key_statement import PrivateKey, key_id
+from catalog.purpose import Purpose
+from catalog.query.answers import hashed_part
 from catalog.signatures import Message, sign
 from ledger import Receipt
 from ledger.instance import check_private, write_private
@@ -38,11 +41,13 @@ class Question:
     Attributes:
         body: of a POST, JSON; None asks by GET.
         idempotency_key: of a call that writes: sent again with the same key, it is answered by the first receipt.
+        purpose: why a GET asks; a POST says it in its body.
     """
 
     url: str
     body: bytes | None = None
     idempotency_key: str = ""
+    purpose: Purpose | None = None
 
     @property
     def method(self) -> str:
@@ -154,12 +159,13 @@ def check(asked: Asked, key: VerifierKey) -> None:
         expected += [
             (entry.get("auth"), "signature"),
             (entry.get("keyid"), asked.keyid),
-            (opened.get("query"), asked.query),
+            # The entry may hold the body's text too, below method and target.
+            (str(opened.get("query")).partition("\n")[0], asked.query),
         ]
         if asked.sent is not None:
             expected.append((opened.get("body_sha256"), hashlib.sha256(asked.sent).hexdigest()))
         if entry["kind"] in _ANSWERED or asked.sent is None:
-            expected.append((opened.get("answer_sha256"), hashlib.sha256(asked.body).hexdigest()))
+            expected.append((opened.get("answer_sha256"), hashlib.sha256(hashed_part(asked.body)).hexdigest()))
     if any(found != wanted for found, wanted in expected):
         raise AnswerError(
             f"the receipt is not about this answer (entry {entry['seq']}); keep both and tell the supervising office",
@@ -199,7 +205,10 @@ def _ask(client: httpx2.Client, question: Question, key: PrivateKey) -> httpx2.R
     request = client.build_request(question.method, question.url, headers=headers, content=question.body)
     # Signed is the address as it goes out, percent-encoded by the client library.
     message = Message(question.method, str(request.url), {})
-    sign(message, question.body or b"", key, secrets.token_urlsafe(16), created=datetime.now(UTC))
+    if question.purpose is not None:
+        message.headers[purpose_header.NAME] = purpose_header.write(question.purpose)
+    cover, nonce = tuple(message.headers), secrets.token_urlsafe(16)
+    sign(message, question.body or b"", key, nonce, created=datetime.now(UTC), cover=cover)
     request.headers.update(message.headers)
     try:
         response = client.send(request)

@@ -280,6 +280,12 @@ class TablePage:
     def path(self) -> str:
         return self.address.path
 
+    @property
+    def query_path(self) -> str:
+        """The query form, which asks by POST."""
+        place = f"/{self.text.database}/{self.text.name}"
+        return f"{self.address.path.removesuffix(place)}/query{place}"
+
     def row_title(self, row: Mapping[str, Any]) -> str:
         """What people call a row: its document number, its name; else its number in the table."""
         values = dict(row)
@@ -319,10 +325,10 @@ class TablePage:
         texts = (self.text.column(name) for name in names if name not in _ASIDE)
         return [ColumnView.of(text) for text in texts if not text.private]
 
-    def withheld(self, names: Iterable[str]) -> list[str]:
-        """Titles of the columns that the form does not offer because of what is in them."""
+    def withheld(self, names: Iterable[str]) -> list[ColumnView]:
+        """The columns that the form does not offer because their values tell who somebody is: asked by POST."""
         texts = (self.text.column(name) for name in names)
-        return [say(text.title) for text in texts if text.private]
+        return [ColumnView.of(text) for text in texts if text.private]
 
     @property
     def operators(self) -> list[Operator]:

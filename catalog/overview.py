@@ -189,8 +189,9 @@ class Overview:
         return {
             "name": text.name,
             "path": path,
-            # What is not open leads to the page that says why and what would open it: looking there is no query.
-            "url": path if opens else self._urls.path("/access?" + urlencode({"resource": place})),
+            # What is not open leads to the page that says why and what would open it: looking there is no query. What
+            # is open in some columns is asked with the form: Datasette knows no columns.
+            "url": self._urls.path(_way(place, decision, opens=opens)),
             "title": say(text.title),
             "about": say(text.about),
             "provider": self._names.get(resource["provider"], resource["provider"]),
@@ -224,6 +225,13 @@ class Overview:
 def _decided(decision: Decision) -> dict[str, Any]:
     reason = sentence(i18n.choose(decision.reason_zh, decision.reason_en))
     return {"allowed": decision.allowed, "code": decision.code, "reason": reason}
+
+
+def _way(place: str, decision: Decision, *, opens: bool) -> str:
+    """Where a table's name leads."""
+    if not opens:
+        return "/access?" + urlencode({"resource": place})
+    return f"/query/{place}" if decision.columns is not None else f"/{place}"
 
 
 def agency_names(agencies: Iterable[dict[str, str]]) -> dict[str, str]:

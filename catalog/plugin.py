@@ -43,6 +43,8 @@ from catalog.authentication import Credentials
 from catalog.databases import CategoryDatabase, read_without_a_thread
 from catalog.errors import UsageError
 from catalog.http import App
+from catalog.query import described
+from catalog.query import page as query_page
 from catalog.query.service import QueryService
 from catalog.recorder import Gate
 from catalog.routes import pattern_of
@@ -227,7 +229,7 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
     guarded = _guarded.get(datasette)
     if guarded is None:
         return []
-    service, health = guarded.service, guarded.health
+    service, health, queries = guarded.service, guarded.health, guarded.queries
 
     def bind(page: Callable[..., Any]) -> Callable[..., Any]:
         async def view(request: Request) -> Response:
@@ -238,6 +240,13 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
             return response
 
         return view
+
+    def asking(page: Callable[..., Any]) -> Callable[..., Any]:
+        return bind(lambda datasette, service, request: page(datasette, service, queries, request))
+
+    async def query(datasette: Datasette, service: Service, request: Request) -> Response:
+        view = query_page.ask if request.method == "POST" else query_page.show
+        return await view(datasette, service, queries, request)
 
     async def whole_csv(request: Request) -> Any:
         return await csv_answer.table(datasette, request)
@@ -266,6 +275,8 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         (r"^/log/tile/(?P<tile>entries/.+)$", bind(pages.entry_bundle)),
         (r"^/log/receipt/(?P<seq>[0-9]+)$", bind(pages.receipt)),
         (r"^/(?P<database>[^/.]+)/(?P<table>[^/.]+)\.csv$", whole_csv),
+        (rf"^{pattern_of('openapi')}$", asking(described.openapi)),
+        (rf"^{pattern_of('query')}$", bind(query)),
         *((rf"^{pattern_of(name)}$", bind(view)) for name, view in _VIEWS.items()),
     ]
 
@@ -314,11 +325,17 @@ def prepare_jinja2_environment(env: Any, datasette: Datasette) -> None:
 def extra_template_vars(
     datasette: Datasette, request: Request | None, view_name: str | None, database: str | None, table: str | None
 ) -> Callable[[], Any] | None:
-    service = service_of(datasette)
-    if service is None:
+    guarded = _guarded.get(datasette)
+    if guarded is None:
         return None
 
     async def variables() -> dict[str, Any]:
-        return await pages.context(datasette, service, request, view_name=view_name, database=database, table=table)
+        context = await pages.context(
+            datasette, guarded.service, request, view_name=view_name, database=database, table=table
+        )
+        if view_name == "table" and request is not None and request.actor is not None:
+            credentials = request.scope["liandong_credentials"]
+            context["api"] = guarded.queries.api_section(credentials, f"{database}/{table}")
+        return context
 
     return variables

@@ -51,12 +51,7 @@ async def purpose(datasette: Datasette, service: Service, request: Request) -> R
         raise RequestError(404, "there is no published table of that name", "没有发布这个名称的数据表")
     error = None
     if request.method == "POST":
-        given = {
-            "code": _one(sent, "code"),
-            "reference": _one(sent, "reference"),
-            "words": _one(sent, "words"),
-            "participants": participants(sent) if _shared(sent) else [],
-        }
+        given = given_in(sent)
         try:
             checked = parse(given, [agency["id"] for agency in agencies(service.register)])
             stated.remember(service.register, credentials.session, resource, checked)
@@ -64,10 +59,20 @@ async def purpose(datasette: Datasette, service: Service, request: Request) -> R
         except PurposeError as wrong:
             error = wrong
     about = _about(service, credentials, resource, target)
-    about |= {"given": given if error is not None else _before(service, credentials, resource), "wrong": error}
+    about |= {"given": given if error is not None else before(service, credentials, resource), "wrong": error}
     if error is not None:
         about["error"] = i18n.choose(error.zh, error.en)
     return await page(datasette, request, "purpose.html", about, 422 if error is not None else 200)
+
+
+def given_in(sent: dict[str, list[str]]) -> dict[str, Any]:
+    """The purpose as the form's fields say it, for :func:`catalog.purpose.parse`."""
+    return {
+        "code": _one(sent, "code"),
+        "reference": _one(sent, "reference"),
+        "words": _one(sent, "words"),
+        "participants": participants(sent) if _shared(sent) else [],
+    }
 
 
 def participants(sent: dict[str, list[str]]) -> list[str]:
@@ -97,13 +102,22 @@ def in_force(datasette: Datasette, service: Service, request: Request, resource:
 def _about(service: Service, credentials: Credentials, resource: str, target: str) -> dict[str, Any]:
     published = service.resource(resource)
     assert published is not None  # it was decided about
+    return {
+        **facts(service, published),
+        **choices(service, credentials, resource),
+        "resource": resource,
+        "next": target,
+        "conditions": _conditions(service, resource, target),
+        "decision": service.decision(credentials.actor, resource),
+    }
+
+
+def choices(service: Service, credentials: Credentials, resource: str) -> dict[str, Any]:
+    """What the fields of a purpose offer for one table: codes, and agencies that may take part."""
     held = service.purposes_granted(credentials.actor, resource)
     supervises = credentials.actor.role == "supervisor"
     codes = [CODES[SUPERVISION]] if supervises else list(CODES.values())
     return {
-        **facts(service, published),
-        "resource": resource,
-        "next": target,
         "codes": [{"code": code, "granted": held is None or code.code in held} for code in codes],
         "only_granted": held is not None and not supervises,
         "agencies": [
@@ -111,8 +125,6 @@ def _about(service: Service, credentials: Credentials, resource: str, target: st
             for agency in agencies(service.register)
             if agency["role"] != "operator"
         ],
-        "conditions": _conditions(service, resource, target),
-        "decision": service.decision(credentials.actor, resource),
     }
 
 
@@ -126,7 +138,7 @@ def _conditions(service: Service, resource: str, target: str) -> list[Condition]
     return conditions(text, Address.of(parts.path, parts.query))
 
 
-def _before(service: Service, credentials: Credentials, resource: str) -> dict[str, Any]:
+def before(service: Service, credentials: Credentials, resource: str) -> dict[str, Any]:
     """The form as it begins: with the purpose still in force, to be changed."""
     found = stated.recall(service.register, credentials.session, resource)
     if found is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -130,10 +130,12 @@ def sign(
     created: datetime,
     expires: datetime | None = None,
     keyid: str = "",
+    cover: Sequence[str] = (),
 ) -> None:
     """Add Signature-Input and Signature, and with a body Content-Digest, to ``message.headers``.
 
     Args:
+        cover: further header fields of the message to be covered.
         keyid: the registered id; by default the key's own.
     """
     signer = HTTPMessageSigner(
@@ -146,7 +148,7 @@ def sign(
         created=created,
         expires=expires,
         label="sig1",
-        covered_component_ids=(*COMPONENTS, DIGEST) if body else COMPONENTS,
+        covered_component_ids=(*COMPONENTS, *cover, DIGEST) if body else (*COMPONENTS, *cover),
         body=body or None,
         include_alg=False,
     )

@@ -169,9 +169,7 @@ async def in_process(instance: Instance, watch: Watch | None = None):  # type: i
 
 
 @contextlib.contextmanager
-def serving(
-    instance: Instance, *arguments: str, public_url: str = "", port: int = 0, module: str = "catalog"
-) -> Iterator[Served]:
+def serving(instance: Instance, *arguments: str, public_url: str = "", port: int = 0) -> Iterator[Served]:
     """``liandong serve`` in a process of its own, over real HTTP on loopback; ``arguments`` are further options.
 
     Args:
@@ -182,7 +180,7 @@ def serving(
     log = instance.path.parent / f"serve-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, "serve", "-i", str(instance.path), "--port", str(port), *arguments],
+            [sys.executable, "-m", "catalog", "serve", "-i", str(instance.path), "--port", str(port), *arguments],
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},

@@ -121,14 +121,12 @@ def behind_nginx(
     *,
     stripped: bool = False,
     more: str = "",
-    module: str = "catalog",
 ) -> Iterator[tuple[Running, Tls]]:
     """The served ``instance`` under https://localhost:PORT and ``prefix``.
 
     Args:
         stripped: the other form of ``proxy_pass``, which takes the prefix away.
         more: further lines for the location.
-        module: what is run to serve.
     """
     folder.mkdir(exist_ok=True)
     tls, port, inner = make_tls(folder), free_port(), free_port()
@@ -144,7 +142,7 @@ def behind_nginx(
         assert server.count(old) == 1, old
         server = server.replace(old, new)
     with (
-        serving(instance, public_url=f"https://localhost:{port}{prefix}", port=inner, module=module) as running,
+        serving(instance, public_url=f"https://localhost:{port}{prefix}", port=inner) as running,
         nginx(folder, server),
     ):
         yield running, tls

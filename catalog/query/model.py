@@ -1,4 +1,4 @@
-"""What may be asked of one table: the shape of the request, and the request as the rest of the package reads it. Pure."""
+"""What may be asked of one table: the shape of the request, and the request as the package reads it. Pure."""
 
 from __future__ import annotations
 
@@ -190,3 +190,21 @@ def parse(value: Any) -> Query:
 def _filter(value: Mapping[str, Any]) -> Filter:
     given = value.get("value")
     return Filter(value.get("column"), value["op"], tuple(given) if type(given) is list else given)
+
+
+def to_json(query: Query) -> dict[str, Any]:
+    """The request that :func:`parse` would read as ``query``, without purpose and receipt."""
+    value: dict[str, Any] = {
+        "filters": [
+            {
+                **({"column": each.column} if each.column is not None else {}),
+                "op": each.op,
+                **({"value": each.value} if each.value is not None else {}),
+            }
+            for each in query.filters
+        ],
+        "columns": list(query.columns),
+        "order": [{"column": each.column, "descending": each.descending} for each in query.order],
+        "cursor": query.cursor,
+    }
+    return {"limit": query.limit, **{name: given for name, given in value.items() if given}}

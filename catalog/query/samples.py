@@ -8,7 +8,7 @@ from typing import Any
 from catalog.purpose import CODES
 from catalog.query.lookups import SUBJECT_ROLES
 from catalog.query.schema import Column
-from catalog.titles import ROW_ID
+from catalog.titles import NOTE, ROW_ID
 
 #: So many columns make a sample readable.
 _SHOWN = 4
@@ -21,6 +21,8 @@ _VALUES: Mapping[str, Any] = {
     "integer": 1,
     "decimal": 1.5,
 }
+#: By what a subject is best known, first.
+_BEST_KNOWN = ("subject_id", "document_no", "party", "personal")
 _REFERENCE = "示例〔2026〕1号"
 
 
@@ -28,7 +30,9 @@ def purpose_sample(purposes: Sequence[str] | None) -> dict[str, Any] | None:
     """A purpose that is let pass, of the first code that may be stated; None where none is needed."""
     if purposes is None:
         return None
-    code = CODES[purposes[0]] if purposes else CODES["case"]
+    # A code by which an agency acts alone makes the shorter sample.
+    known = [CODES[each] for each in purposes] or [CODES["case"]]
+    code = next((each for each in known if not each.shared), known[0])
     said: dict[str, Any] = {"code": code.code, "reference": _REFERENCE}
     if code.words:
         said["words"] = "核对示例企业的许可"
@@ -71,23 +75,27 @@ def answer_sample(database: str, table: str, columns: Mapping[str, Column]) -> d
     }
 
 
-def batch_sample(resource: str = "work/penalties", column: str = "credit_code") -> dict[str, Any]:
+def batch_sample(
+    resource: str = "work/penalties", column: str = "credit_code", purposes: Sequence[str] | None = ("case",)
+) -> dict[str, Any]:
     """A request of two look-ups."""
     database, _, table = resource.partition("/")
     values = ("91370000示例000001", "91370000示例000002")
+    purpose = purpose_sample(purposes)
     return {
         "lookups": [{"database": database, "table": table, "column": column, "value": value} for value in values],
-        "purpose": purpose_sample(("case",)),
+        **({"purpose": purpose} if purpose is not None else {}),
         "receipt": True,
     }
 
 
 def subject_column(columns: Mapping[str, Column]) -> str | None:
-    """The first column by which a subject is looked up."""
-    return next((name for name, column in columns.items() if column.text.role in SUBJECT_ROLES), None)
+    """The column by which a subject is best looked up; None where there is none."""
+    found = [name for name, column in columns.items() if column.text.role in SUBJECT_ROLES]
+    return min(found, key=lambda name: _BEST_KNOWN.index(columns[name].text.role or ""), default=None)
 
 
 def _chosen(columns: Mapping[str, Column]) -> list[str]:
     """The first few columns of the source, none of our own marks unless there is nothing else."""
-    source = [name for name in columns if name != ROW_ID and not name.startswith("_")]
+    source = [name for name in columns if name not in (ROW_ID, NOTE) and not name.startswith("_")]
     return (source or list(columns))[:_SHOWN]

@@ -12,13 +12,14 @@ from catalog.asking import Asked
 from catalog.authentication import Credentials
 from catalog.http import Answer
 from catalog.query import answers, get_arguments
+from catalog.query.api_section import ApiSection, api_section
 from catalog.query.batch import Batches
 from catalog.query.cursor import Cursors
 from catalog.query.errors import QueryError
 from catalog.query.permit import Permits
 from catalog.query.quotas import Quotas, read_limits
 from catalog.query.reading import Readers
-from catalog.query.schema import Schemas
+from catalog.query.schema import Column, Schemas
 from catalog.query.single import Queries
 from catalog.routes import API_BATCH, Match
 from catalog.service import Service
@@ -94,6 +95,24 @@ class QueryService:
         if schema is not None:
             get_arguments.check(query_string, schema, self._service.address.prefix)
 
+    def opened(self, credentials: Credentials, resource: str) -> dict[str, Column]:
+        """The columns of a table that some purpose opens to the agency; none where it may not be asked."""
+        actor = credentials.actor
+        decision = self._service.decision(actor, resource)
+        schema = self.schemas.table(*resource.split("/", 1))
+        if schema is None or not (decision.allowed or decision.code == "purpose_needed"):
+            return {}
+        opened = decision.columns
+        return {name: column for name, column in schema.columns.items() if opened is None or name in opened}
+
+    def api_section(self, credentials: Credentials, resource: str) -> ApiSection | None:
+        """What a table's page says of its API; None where the table may not be asked."""
+        columns = self.opened(credentials, resource)
+        if not columns:
+            return None
+        purposes = self._service.purposes_granted(credentials.actor, resource)
+        return api_section(self._service.address, resource, columns, purposes)
+
     def close(self) -> None:
         self._readers.close()
         self.schemas.close()
@@ -105,7 +124,8 @@ def unreadable(resource: str, error: sqlite3.Error) -> QueryError:
     return QueryError(
         503,
         "unreadable",
-        f"the data of {resource} cannot be read now ({error.sqlite_errorname if hasattr(error, 'sqlite_errorname') else ''}); try again, "
+        f"the data of {resource} cannot be read now "
+        f"({error.sqlite_errorname if hasattr(error, 'sqlite_errorname') else ''}); try again, "
         "and tell the operator if it happens again",
         f"{resource} 的数据目前无法读取；请重试，如再次出现请告知运维单位",
         retry_after=5,

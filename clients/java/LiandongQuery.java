@@ -42,6 +42,8 @@ import java.util.Arrays;
 import java.util.Base64;
 import java.util.Locale;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import javax.net.ssl.HttpsURLConnection;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLSocketFactory;
@@ -118,16 +120,20 @@ public final class LiandongQuery {
         }
     }
 
-    /** Asks by GET, or with a body (JSON) by POST; then fetches the receipt. */
-    public Answer ask(String url, byte[] body, String idempotencyKey) throws QueryException {
+    /**
+     * Asks by GET, or with a body (JSON) by POST; then fetches the receipt.
+     *
+     * @param purpose of {@link #purposeField}, why a GET asks; null with a POST, which says it in its body
+     */
+    public Answer ask(String url, byte[] body, String purpose, String idempotencyKey) throws QueryException {
         String[] address = address(url);
-        Response response = send(address, body, idempotencyKey);
+        Response response = send(address, body, purpose, idempotencyKey);
         if (response.entry == null || !response.entry.matches("[0-9]{1,18}")
                 || response.receipt == null || !response.receipt.startsWith("/")) {
             throw new QueryException("答复未注明台账条目，请勿使用",
                 "the answer names no ledger entry; do not use it", 1);
         }
-        Response receipt = send(new String[] {address[0], address[1], response.receipt}, null, null);
+        Response receipt = send(new String[] {address[0], address[1], response.receipt}, null, null, null);
         return new Answer(response.body, Long.parseLong(response.entry), receipt.body);
     }
 
@@ -155,7 +161,32 @@ public final class LiandongQuery {
         }
     }
 
-    private Response send(String[] address, byte[] body, String idempotencyKey) throws QueryException {
+    /** The field that states a purpose (RFC 9651, an item): its code, and names and texts of what belongs to it. */
+    public static String purposeField(String code, String... parts) {
+        StringBuilder field = new StringBuilder(code);
+        for (int i = 0; i < parts.length; i += 2) {
+            String text = parts[i + 1];
+            if (text == null) {
+                continue;
+            }
+            field.append("; ").append(parts[i]).append('=');
+            if (text.matches("[ -~]*")) {
+                field.append('"').append(text.replace("\\", "\\\\").replace("\"", "\\\"")).append('"');
+                continue;
+            }
+            field.append("%\"");
+            for (byte each : text.getBytes(StandardCharsets.UTF_8)) {
+                int c = each & 0xff;
+                boolean plain = c >= 32 && c < 127 && c != '%' && c != '"';
+                field.append(plain ? String.valueOf((char) c) : String.format("%%%02x", c));
+            }
+            field.append('"');
+        }
+        return field.toString();
+    }
+
+    private Response send(String[] address, byte[] body, String purpose, String idempotencyKey)
+            throws QueryException {
         String method = body == null ? "GET" : "POST";
         String targetUri = address[0] + "://" + address[1] + address[2];
         try {
@@ -171,7 +202,7 @@ public final class LiandongQuery {
             if (idempotencyKey != null) {
                 connection.setRequestProperty("Idempotency-Key", idempotencyKey);
             }
-            sign(connection, method, targetUri, body);
+            sign(connection, method, targetUri, purpose, body);
             if (body != null) {
                 connection.setRequestProperty("Content-Type", "application/json");
                 connection.setDoOutput(true);
@@ -187,9 +218,7 @@ public final class LiandongQuery {
             response.entry = connection.getHeaderField("Ledger-Entry");
             response.receipt = connection.getHeaderField("Ledger-Receipt");
             if (!good) {
-                // The service's own words are in it: error_zh, error_en and, for a signature, its signature base.
-                String said = new String(response.body, StandardCharsets.UTF_8);
-                throw new QueryException(status + "：" + said, status + ": " + said, 1);
+                throw refused(status, new String(response.body, StandardCharsets.UTF_8));
             }
             return response;
         } catch (IOException | GeneralSecurityException error) {
@@ -198,13 +227,54 @@ public final class LiandongQuery {
         }
     }
 
+    /** The service's own words and, for a signature that failed, the base that it computed. */
+    private static QueryException refused(int status, String said) {
+        String zh = member(said, "error_zh");
+        String en = member(said, "error_en");
+        String base = member(said, "signature_base");
+        if (base != null && !base.isEmpty()) {
+            en += "\nserver's time " + member(said, "server_time") + "; the signature base that it computed:\n" + base;
+        }
+        return new QueryException(status + "：" + (zh == null ? said : zh), status + ": " + (en == null ? said : en), 1);
+    }
+
+    /** The text of the first member of that name in a JSON text, wherever it is; null where there is none. */
+    static String member(String json, String name) {
+        Matcher found = Pattern.compile("\"" + name + "\"\\s*:\\s*\"((?:[^\"\\\\]|\\\\.)*+)\"").matcher(json);
+        if (!found.find()) {
+            return null;
+        }
+        String raw = found.group(1);
+        StringBuilder text = new StringBuilder();
+        for (int i = 0; i < raw.length(); i++) {
+            char c = raw.charAt(i);
+            if (c != '\\') {
+                text.append(c);
+                continue;
+            }
+            char escaped = raw.charAt(++i);
+            if (escaped == 'u' && i + 4 < raw.length()) {
+                text.append((char) Integer.parseInt(raw.substring(i + 1, i + 5), 16));
+                i += 4;
+            } else {
+                text.append(escaped == 'n' ? '\n' : escaped == 't' ? '\t' : escaped);
+            }
+        }
+        return text.toString();
+    }
+
     /** Adds Content-Digest (RFC 9530, with a body), Signature-Input and Signature (RFC 9421). */
-    private void sign(HttpURLConnection connection, String method, String targetUri, byte[] body)
+    private void sign(HttpURLConnection connection, String method, String targetUri, String purpose, byte[] body)
             throws GeneralSecurityException {
         byte[] nonce = new byte[16];
         random.nextBytes(nonce);
         String covered = "\"@method\" \"@target-uri\"";
         String lines = "\"@method\": " + method + "\n\"@target-uri\": " + targetUri + "\n";
+        if (purpose != null) {
+            connection.setRequestProperty("Liandong-Purpose", purpose);
+            covered += " \"liandong-purpose\"";
+            lines += "\"liandong-purpose\": " + purpose + "\n";
+        }
         if (body != null && body.length > 0) {
             byte[] hash = MessageDigest.getInstance("SHA-256").digest(body);
             String digest = "sha-256=:" + Base64.getEncoder().encodeToString(hash) + ":";
@@ -337,6 +407,7 @@ public final class LiandongQuery {
 
     private static String usage() {
         return "用法 usage: java LiandongQuery --key FILE [--key-id ID] [--json FILE|-] [--idempotency-key KEY]\n"
+            + "                 [--purpose CODE] [--reference TEXT] [--words TEXT] [--participants \"A B\"]\n"
             + "                 [--receipts DIR] [--ca FILE] URL";
     }
 
@@ -345,6 +416,10 @@ public final class LiandongQuery {
         String key = null;
         String keyId = null;
         String json = null;
+        String purpose = null;
+        String reference = null;
+        String words = null;
+        String participants = null;
         String idempotencyKey = null;
         String receipts = "receipts";
         String ca = null;
@@ -359,6 +434,10 @@ public final class LiandongQuery {
                 case "--key": key = args[++i]; break;
                 case "--key-id": keyId = args[++i]; break;
                 case "--json": json = args[++i]; break;
+                case "--purpose": purpose = args[++i]; break;
+                case "--reference": reference = args[++i]; break;
+                case "--words": words = args[++i]; break;
+                case "--participants": participants = args[++i]; break;
                 case "--idempotency-key": idempotencyKey = args[++i]; break;
                 case "--receipts": receipts = args[++i]; break;
                 case "--ca": ca = args[++i]; break;
@@ -377,7 +456,9 @@ public final class LiandongQuery {
         try {
             LiandongQuery client = new LiandongQuery(Paths.get(key), keyId, ca == null ? null : Paths.get(ca));
             byte[] body = json == null ? null : json.equals("-") ? readAll(System.in) : Files.readAllBytes(Paths.get(json));
-            Answer answer = client.ask(url, body, idempotencyKey);
+            String why = purpose == null ? null
+                : purposeField(purpose, "reference", reference, "words", words, "participants", participants);
+            Answer answer = client.ask(url, body, why, idempotencyKey);
             Path kept = save(answer, Paths.get(receipts));
             System.out.write(answer.body, 0, answer.body.length);
             System.out.flush();

@@ -34,6 +34,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 TIMEOUT_SECONDS = 30
+PURPOSE = "Liandong-Purpose"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -56,12 +57,19 @@ class Answer(NamedTuple):
 
 
 def ask(
-    url: str, key: Any, body: bytes | None = None, *, idempotency_key: str = "", ca_file: str | None = None
+    url: str,
+    key: Any,
+    body: bytes | None = None,
+    *,
+    purpose: str = "",
+    idempotency_key: str = "",
+    ca_file: str | None = None,
 ) -> Answer:
     """Ask by GET, or with ``body`` (JSON) by POST; then fetch the receipt.
 
     Args:
         key: of :func:`load_key`.
+        purpose: of :func:`purpose_field`, why a GET asks; a POST says it in its body.
         idempotency_key: of a call that writes; sent again with the same key and body, it is done once.
         ca_file: certificates in PEM that alone are trusted.
 
@@ -69,6 +77,7 @@ def ask(
         QueryError: refused, failed, unreachable, or answered without a ledger entry.
     """
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+    headers.update({PURPOSE: purpose} if purpose else {})
     answer, fields = _send(url, key, body, headers, ca_file)
     entry, path = fields.get("Ledger-Entry") or "", fields.get("Ledger-Receipt") or ""
     if not entry.isdecimal() or not path.startswith("/"):
@@ -76,6 +85,18 @@ def ask(
     parts = urlsplit(url)
     receipt, _ = _send(f"{parts.scheme}://{parts.netloc}{path}", key, None, {}, ca_file)
     return Answer(answer, int(entry), receipt)
+
+
+def purpose_field(code: str, **parts: str) -> str:
+    """The field that states a purpose: its code, and reference, words or participants (RFC 9651, an item)."""
+    return code + "".join(f"; {name}={_string(text)}" for name, text in parts.items() if text)
+
+
+def _string(text: str) -> str:
+    if all(" " <= char <= "~" for char in text):
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    plain = (chr(byte) if 32 <= byte < 127 and chr(byte) not in '%"' else f"%{byte:02x}" for byte in text.encode())
+    return '%"' + "".join(plain) + '"'
 
 
 def load_key(path: str) -> Any:
@@ -108,14 +129,19 @@ def key_id(key: Any) -> str:
     return f"{name}:{hashlib.sha256(raw).hexdigest()[:32]}"
 
 
-def sign_request(method: str, target_uri: str, body: bytes, key: Any, created: int, nonce: str) -> dict[str, str]:
+def sign_request(
+    method: str, target_uri: str, purpose: str, body: bytes, key: Any, created: int, nonce: str
+) -> dict[str, str]:
     """The header fields of RFC 9421 and, with a body, RFC 9530 that make a request signed.
 
     Args:
         target_uri: the whole address as it is sent.
+        purpose: the field that states it, or empty.
     """
     values = [("@method", method), ("@target-uri", target_uri)]
     headers = {}
+    if purpose:
+        values.append((PURPOSE.lower(), purpose))
     if body:
         digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
         headers["Content-Digest"] = f"sha-256=:{digest}:"
@@ -141,7 +167,13 @@ def _send(url: str, key: Any, body: bytes | None, more: dict[str, str], ca_file:
     scheme, authority, target = _address(url)
     method = "GET" if body is None else "POST"
     signed = sign_request(
-        method, f"{scheme}://{authority}{target}", body or b"", key, int(time.time()), secrets.token_urlsafe(16)
+        method,
+        f"{scheme}://{authority}{target}",
+        more.get(PURPOSE, ""),
+        body or b"",
+        key,
+        int(time.time()),
+        secrets.token_urlsafe(16),
     )
     headers = {"Host": authority, "Accept": "application/json", "User-Agent": "liandong_query", **more, **signed}
     if body is not None:
@@ -223,6 +255,12 @@ def main() -> int:
     parser.add_argument(
         "--json", metavar="FILE", help="以 POST 发送，- 为标准输入 / send by POST, - for standard input"
     )
+    parser.add_argument("--purpose", default="", metavar="CODE", help="查询事由代码（GET）/ why a GET asks")
+    parser.add_argument("--reference", default="", help="案号等依据编号 / the number that the purpose refers to")
+    parser.add_argument("--words", default="", help="用途说明 / what it is for, in a few words")
+    parser.add_argument(
+        "--participants", default="", help="参与单位，空格分隔 / agencies that act together, with spaces"
+    )
     parser.add_argument("--idempotency-key", default="", help="写入类调用的幂等键 / for a call that writes")
     parser.add_argument(
         "--receipts", default="receipts", metavar="DIR", help="保存回执的目录 / where receipts are kept"
@@ -232,7 +270,9 @@ def main() -> int:
     try:
         body = _read(chosen.json) if chosen.json is not None else None
         key = load_key(chosen.key)
-        answer = ask(chosen.url, key, body, idempotency_key=chosen.idempotency_key, ca_file=chosen.ca)
+        parts = {name: getattr(chosen, name) for name in ("reference", "words", "participants")}
+        purpose = purpose_field(chosen.purpose, **parts) if chosen.purpose else ""
+        answer = ask(chosen.url, key, body, purpose=purpose, idempotency_key=chosen.idempotency_key, ca_file=chosen.ca)
         path = save(answer, chosen.receipts)
     except QueryError as error:
         print(f"错误：{error.zh}\nError: {error.en}", file=sys.stderr)

@@ -23,17 +23,17 @@ from catalog.attribution import AttributionError, check_attribution
 from catalog.client import load_key
 from catalog.errors import UsageError
 from ledger import Instance, LedgerError, Receipt
-from tests.catalog import posting, rfc9421
+from tests.catalog import rfc9421, signing
 from tests.conftest import Running, liandong, serving
 
 PATH = "/directory/resources.json?name__contains=许可&_size=1"
 SIGNED_PATH = "/directory/resources.json?name__contains=%E8%AE%B8%E5%8F%AF&_size=1"
-BODY = '{"columns": ["名称"]}'.encode()
+BODY = '{"filters": [{"column": "name", "op": "search", "value": "许可"}], "limit": 1}'.encode()
 
 
 @dataclass
 class Site:
-    """A server with the echo; receipts of a GET and of a POST by each kind of key."""
+    """A demonstration that is served; receipts of a GET and of a POST by each kind of key."""
 
     running: Running
     keys: dict[str, Path]
@@ -50,14 +50,14 @@ def site(demo_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     shutil.copytree(demo_template, folder / "demo")
     instance = Instance.open(folder / "demo")
     p256 = folder / "p256.pem"
-    posting.add_key(instance, ec.generate_private_key(ec.SECP256R1()), p256)
+    signing.add_key(instance, ec.generate_private_key(ec.SECP256R1()), p256)
     (folder / "question.json").write_bytes(BODY)
-    with serving(instance, module=posting.__name__) as running:
+    with serving(instance) as running:
         keys, receipts = {"ed25519": running.key_file, "p256": p256}, {}
         for name, key in keys.items():
             for method, path, more in (
                 ("GET", PATH, []),
-                ("POST", posting.PATH, ["--json", str(folder / "question.json")]),
+                ("POST", signing.API_PATH, ["--json", str(folder / "question.json")]),
             ):
                 kept = folder / f"{name}-{method}"
                 vkey = ["--vkey", str(instance.verifier_key())]
@@ -89,7 +89,7 @@ def test_bare_cryptography_verifies_what_the_receipt_holds(site: Site, name: str
     public = serialization.load_pem_public_key(public_pem(site, name, site.keys["p256"].parent).read_bytes())
     rfc9421.verify(public, signature, base)  # type: ignore[arg-type]
     lines = base.split("\n")
-    path = SIGNED_PATH if method == "GET" else posting.PATH
+    path = SIGNED_PATH if method == "GET" else signing.API_PATH
     assert lines[:2] == [f'"@method": {method}', f'"@target-uri": {site.running.url}{path}']
     assert (lines[2] == f'"content-digest": {rfc9421.content_digest(BODY)}') is (method == "POST")
     if method == "POST":
@@ -178,13 +178,14 @@ def test_an_entry_that_the_operator_wrote_himself_is_refused(site: Site, name: s
     base = receipt["openings"]["signature_base"]["value"]
     forgeries: list[tuple[dict[str, Any], str]] = [
         ({"signature_base": base.replace("POST", "PUT")}, "was not made by"),
-        ({"signature_base": base.replace(posting.PATH, "/work/penalties.json")}, "was not made by"),
+        ({"signature_base": base.replace(signing.API_PATH, "/work/penalties.json")}, "was not made by"),
         ({"signature": base64.b64encode(bytes(64)).decode()}, "was not made by"),
         ({"signature": "not base64"}, "was not made by"),
         ({"query": "POST /work/penalties.json"}, "the entry says"),
+        ({"query": f"POST {signing.API_PATH}\n{{}}"}, "body whose digest was signed"),
         ({"body_sha256": hashlib.sha256(b"{}").hexdigest()}, "body whose digest was signed"),
     ]
-    check(site, name, recommitted(receipt))
+    check(site, name, recommitted(receipt, query=f"POST {signing.API_PATH}\n{BODY.decode()}"))
     for values, why in forgeries:
         with pytest.raises(AttributionError, match=why):
             check(site, name, recommitted(receipt, **values))

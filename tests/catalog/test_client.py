@@ -101,6 +101,20 @@ def test_another_spelling_of_the_address_is_refused_and_the_right_one_named(runn
     assert "与密钥或请求不符" in result.stderr
 
 
+def test_a_purpose_goes_along_and_a_query_of_the_api_verifies(running: Running, tmp_path: Path) -> None:
+    vkey = ["--vkey", str(running.instance.verifier_key())]
+    without = ask(running, "/work/penalties.json?_size=1", tmp_path)
+    assert without.returncode == 1 and "403" in without.stderr
+    why = ["--purpose", "case", "--reference", "案2026-17"]
+    result = ask(running, "/work/penalties.json?_size=1", tmp_path, *why, *vkey)
+    assert result.returncode == 0 and "verified" in result.stderr, result.stderr
+    question = tmp_path / "question.json"
+    question.write_text('{"limit": 1, "purpose": {"code": "case", "reference": "案2026-17"}}', encoding="utf-8")
+    result = ask(running, "/api/query/work/penalties", tmp_path, "--json", str(question), *vkey)
+    assert result.returncode == 0 and "verified" in result.stderr, result.stderr
+    assert len(json.loads(result.stdout)["rows"]) == 1
+
+
 @pytest.mark.parametrize("content", [b"", b"no certificate"])
 def test_a_file_without_certificates_is_a_usage_error(running: Running, tmp_path: Path, content: bytes) -> None:
     ca = tmp_path / "ca.pem"

@@ -19,20 +19,22 @@ from catalog.client import load_key
 from ledger import Instance, Receipt
 from ledger.instance import private_pem, write_private
 from ledger.log.note import VerifierKey
-from tests.catalog import posting, rfc9421
+from tests.catalog import rfc9421, signing
 from tests.conftest import Running, serving
 from tests.proxied import behind_nginx
 
 CLIENTS = Path(__file__).resolve().parent.parent.parent / "clients"
 GET = "/directory/resources.json?name__contains=许可&_size=1"
-QUESTION = '{"columns": ["名称", "id"], "n": 1}'.encode()
+QUESTION = (
+    '{"filters": [{"column": "name", "op": "search", "value": "许可"}], "columns": ["name"], "limit": 1}'.encode()
+)
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
 @dataclass
 class Site:
-    """A server with the echo, reached directly or through nginx; keys of both kinds are registered."""
+    """A demonstration that is served, reached directly or through nginx; keys of both kinds are registered."""
 
     running: Running
     ca: Path | None
@@ -51,12 +53,12 @@ def site(
     shutil.copytree(demo_template, folder / "demo")
     instance = Instance.open(folder / "demo")
     p256 = folder / "p256.pem"
-    posting.add_key(instance, ec.generate_private_key(ec.SECP256R1()), p256)
+    signing.add_key(instance, ec.generate_private_key(ec.SECP256R1()), p256)
     if request.param == "direct":
-        with serving(instance, module=posting.__name__) as running:
+        with serving(instance) as running:
             yield Site(running, None, p256)
     else:
-        with behind_nginx(instance, folder / "nginx", "/liandong", module=posting.__name__) as (running, tls):
+        with behind_nginx(instance, folder / "nginx", "/liandong") as (running, tls):
             yield Site(running, tls.authority, p256)
 
 
@@ -111,36 +113,75 @@ def test_a_post_is_answered_and_its_body_was_signed(site: Site, client: Run, tmp
     question = tmp_path / "question.json"
     question.write_bytes(QUESTION)
     for options, sent in ((["--json", str(question)], b""), (["--json", "-"], QUESTION)):
-        result = client(posting.PATH, *options, sent=sent)
+        result = client(signing.API_PATH, *options, sent=sent)
         assert result.returncode == 0, result.stderr.decode()
-        assert json.loads(result.stdout)["rows"] == [json.loads(QUESTION)]
+        assert "许可" in json.dumps(json.loads(result.stdout)["rows"], ensure_ascii=False)
     for receipt in kept(tmp_path):
         receipt.verify(site.vkey)
         base = str(receipt.openings["signature_base"].value)
         assert f'"content-digest": {rfc9421.content_digest(QUESTION)}\n' in base
 
 
+#: The demonstration grants this table for cases and joint enforcement.
+GRANTED = "work/penalties"
+
+
+@pytest.mark.parametrize("reference", ["2026-17", '案2026-3 "甲" 100%', 'a "quoted" \\ 2026-1'])
+def test_a_purpose_goes_along_with_a_get_and_is_signed(site: Site, client: Run, tmp_path: Path, reference: str) -> None:
+    without = client(f"/{GRANTED}.json?_size=1")
+    assert without.returncode == 1 and b"403" in without.stderr
+    why = ["--purpose", "joint", "--reference", reference, "--words", "夜间联合检查", "--participants", "zhzf scjg"]
+    result = client(f"/{GRANTED}.json?_size=1", *why)
+    assert result.returncode == 0, result.stderr.decode()
+    (receipt,) = kept(tmp_path)
+    opened = {name: opening.value for name, opening in receipt.openings.items()}
+    assert json.loads(receipt.entry)["purpose"] == "joint"
+    assert (opened["reference"], opened["purpose_text"], opened["participants"]) == (
+        reference,
+        "夜间联合检查",
+        ["zhzf", "scjg"],
+    )
+    assert '"liandong-purpose": joint; reference=' in str(opened["signature_base"])
+
+
+def test_a_query_of_the_api_is_answered_and_its_receipt_shows_the_whole_of_it(
+    site: Site, client: Run, tmp_path: Path
+) -> None:
+    asked = {"columns": ["id"], "limit": 2, "purpose": {"code": "case", "reference": "案2026-17"}}
+    sent = json.dumps(asked, ensure_ascii=False).encode()
+    result = client(f"/api/query/{GRANTED}", "--json", "-", sent=sent)
+    assert result.returncode == 0, result.stderr.decode()
+    assert len(json.loads(result.stdout)["rows"]) == 2
+    (receipt,) = kept(tmp_path)
+    keyid = json.loads(receipt.entry)["keyid"]
+    file = site.p256 if keyid.startswith("p256:") else site.running.key_file
+    shown = check_attribution(receipt, load_key(file).public_key(), site.vkey)
+    assert shown.content_digest == rfc9421.content_digest(sent)
+    assert str(receipt.openings["query"].value).partition("\n")[2].encode() == sent
+
+
 def test_a_repeated_call_with_the_same_key_gives_the_first_entry(site: Site, client: Run, tmp_path: Path) -> None:
     options = ["--json", "-", "--idempotency-key", f"call-{tmp_path}"[-100:].replace("/", "-")]
-    first, second = (client(posting.PATH, *options, sent=QUESTION) for _ in range(2))
+    first, second = (client(signing.API_PATH, *options, sent=QUESTION) for _ in range(2))
     assert (first.returncode, second.returncode) == (0, 0), second.stderr.decode()
     assert json.loads(second.stdout)["repeated"] is True
     (receipt,) = kept(tmp_path)
     assert json.loads(receipt.entry)["seq"] == json.loads(second.stdout)["ledger_entry"]
-    other = client(posting.PATH, *options, sent=b"{}")
+    other = client(signing.API_PATH, *options, sent=b"{}")
     assert other.returncode == 1 and b"409" in other.stderr
 
 
 def test_refusals_are_said_in_both_languages(site: Site, client: Run, tmp_path: Path) -> None:
     missing = client("/work/nothing.json")
     assert missing.returncode == 1 and missing.stdout == b""
-    assert "错误：".encode() in missing.stderr and b"Error: 404" in missing.stderr
+    assert "错误：".encode() in missing.stderr and b"Error: 403: nothing here is published" in missing.stderr
     nobody = client("http://127.0.0.1:1/directory.json")
     assert nobody.returncode == 1 and b"cannot be reached" in nobody.stderr
     unknown = tmp_path / "unknown.pem"
     write_private(unknown, private_pem(ec.generate_private_key(ec.SECP256R1())))
     refused = client(GET, key=unknown)
-    assert refused.returncode == 1 and b"not registered" in refused.stderr and b"@signature-params" in refused.stderr
+    assert refused.returncode == 1 and b"not registered" in refused.stderr
+    assert b'\n"@signature-params": (' in refused.stderr and "未登记".encode() in refused.stderr
 
 
 def test_wrong_use_ends_with_2(site: Site, client: Run, tmp_path: Path) -> None:
