@@ -28,6 +28,9 @@ PAGES = [
     ("zhzf-1", "/work/inspections"),
     ("zhzf-1", "/work/penalties/99999"),
     ("sfj-1", "/ledger"),
+    *(("zhzf-3", path) for path in ("/account", "/account/password", "/agency", "/agency/enrol")),
+    *(("zhzf-3", f"/agency/{path}") for path in ("officers/zhzf-1", "officers/zhzf-1/reset", "keys/add", "tokens/add")),
+    *(("ywzx-3", path) for path in ("/agencies", "/agencies/register", "/agencies/id/zhzf")),
 ]
 LOCALES = ["zh-CN", "en-GB"]
 
