@@ -37,7 +37,12 @@ def described(entry: Entry, titles: Titles, agencies: Mapping[str, str]) -> dict
 
 def resource_title(titles: Titles, resource: str) -> str:
     """A table's or category's title, or what one of our pages is called."""
-    named = {"home": gettext("Home page"), "ledger": gettext("Ledger"), "permissions": gettext("Permissions")}
+    named = {
+        "home": gettext("Home page"),
+        "ledger": gettext("Ledger"),
+        "permissions": gettext("Permissions"),
+        "batch": gettext("Several tables"),
+    }
     if resource in named:
         return named[resource]
     database, _, table = resource.partition("/")
@@ -91,5 +96,6 @@ def opened(values: Mapping[str, Any], agencies: Mapping[str, str], officers: Map
 
 
 def readable(query: str) -> str:
-    """An address as it was meant: percent-encoding undone, so that Chinese can be read."""
-    return unquote_plus(query)
+    """An address as it was meant: percent-encoding undone, so that Chinese can be read; a body below it as it is."""
+    address, newline, body = query.partition("\n")
+    return unquote_plus(address) + newline + body

@@ -199,7 +199,11 @@ def to_json(query: Query) -> dict[str, Any]:
             {
                 **({"column": each.column} if each.column is not None else {}),
                 "op": each.op,
-                **({"value": each.value} if each.value is not None else {}),
+                **(
+                    {"value": list(each.value) if isinstance(each.value, tuple) else each.value}
+                    if each.value is not None
+                    else {}
+                ),
             }
             for each in query.filters
         ],
