@@ -87,7 +87,19 @@ def press(url: str, asks: Sequence[Ask], connections: int, seconds: int, scratch
     list_file.write_text("".join(f"{ask.line()}\n" for ask in asks), encoding="utf-8")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
-        [find(), "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url, "--", str(list_file)],
+        [
+            find(),
+            "-t1",
+            f"-c{connections}",
+            f"-d{seconds}s",
+            "--timeout",
+            "30s",
+            "-s",
+            str(script),
+            url,
+            "--",
+            str(list_file),
+        ],
         capture_output=True,
         text=True,
         check=True,

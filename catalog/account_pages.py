@@ -12,7 +12,7 @@ from datasette.utils.asgi import Request
 from catalog import stated
 from catalog.authentication import Credentials
 from catalog.cookies import browser_cookie, session_cookie, set_cookie
-from catalog.errors import RequestError
+from catalog.errors import AuthenticationError, RequestError
 from catalog.forms import Form, read_form, redirect, render_private, said
 from catalog.identity import lockout, officers, sessions
 from catalog.identity import sign_in as door
@@ -47,7 +47,7 @@ async def sign_in(datasette: Datasette, service: Service, request: Request) -> R
             browser=_browser(service, request),
             user_agent=request.headers.get("user-agent", ""),
         )
-    except RequestError as error:
+    except (AuthenticationError, LockedError) as error:
         elapsed = time.monotonic() - started
         await asyncio.sleep(FAILED_TAKES_SECONDS - elapsed % FAILED_TAKES_SECONDS)
         about = {"next": target, "login": login, "error": said(error)}

@@ -86,7 +86,7 @@ def authenticate(
     if session:
         actor = sessions.actor_of_session(service.register, session)
         if actor is not None:
-            return Credentials(actor, session=session)
+            return Credentials(actor, session=session, body_sha256=body_sha256)
     return None
 
 

@@ -15,6 +15,7 @@ from datasette.utils.asgi import Request
 
 from catalog import i18n, purpose_page, titles, web
 from catalog.asking import SCOPE_KEY, Asked
+from catalog.conditional import cacheable
 from catalog.cookies import set_cookie
 from catalog.entry_view import described, resource_title
 from catalog.errors import RequestError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from datasette.app import Datasette
 
 PAGE_SIZE = 50
+_PLAIN_TEXT, _BYTES = "text/plain; charset=utf-8", "application/octet-stream"
 
 
 # -- what every page needs --------------------------------------------------------------------------------------------
@@ -127,16 +129,13 @@ async def set_language(datasette: Datasette, service: Service, request: Request)
 
 async def checkpoint(datasette: Datasette, service: Service, request: Request) -> Response:
     """The newest signed checkpoint. Source: c2sp.org/tlog-tiles, "Checkpoints"."""
-    return Response(
-        service.ledger.checkpoint().decode(),
-        content_type="text/plain; charset=utf-8",
-        headers={"cache-control": "no-store"},
-    )
+    # tlog-tiles: not cached beyond a few seconds. Kept and asked for again, it costs no body where nothing is new.
+    return cacheable(request, service.ledger.checkpoint(), _PLAIN_TEXT, "no-cache")
 
 
 async def verifier_key(datasette: Datasette, service: Service, request: Request) -> Response:
     """The log's verifier key; trust it only when it came to you another way."""
-    return Response(f"{service.ledger.verifier_key}\n", content_type="text/plain; charset=utf-8")
+    return cacheable(request, f"{service.ledger.verifier_key}\n".encode(), _PLAIN_TEXT, "no-cache")
 
 
 async def hash_tile(datasette: Datasette, service: Service, request: Request) -> Response:
@@ -162,7 +161,9 @@ def _tile(service: Service, request: Request, *, hashes: bool) -> Response:
         return Response.json(body, status=status, headers={"cache-control": "no-store"})
     # What a tile holds never changes; a partial one may go when the full one is there.
     cache = "public, max-age=31536000, immutable" if tile.width == WIDTH else "public, max-age=300"
-    return Response(data, content_type="application/octet-stream", headers={"cache-control": cache})
+    if not hashes:  # recorded before it leaves, with the digest of what was given: always whole
+        return Response(data, content_type=_BYTES)
+    return cacheable(request, data, _BYTES, cache)
 
 
 async def receipt(datasette: Datasette, service: Service, request: Request) -> Response:
@@ -181,7 +182,10 @@ async def receipt(datasette: Datasette, service: Service, request: Request) -> R
     found = service.ledger.receipt(seq, with_openings=True)
     return Response.json(
         found.to_json(),
-        headers={"content-disposition": f'attachment; filename="receipt-{seq}.json"', "cache-control": "no-store"},
+        headers={
+            "content-disposition": f'attachment; filename="receipt-{seq}.json"',
+            "cache-control": "private, no-store",
+        },
     )
 
 

@@ -112,7 +112,12 @@ def draft_for(service: Service, resource: dict[str, Any], requester: str, purpos
 
 def _purpose_url(datasette: Datasette, request: Request, asked: Asked, decision: Decision) -> str:
     """Where a browser states another purpose, where that may open it."""
-    if request.actor["auth"] != "session" or not decision.needs_purpose or asked.purpose is None:
+    if (
+        request.actor is None
+        or request.actor["auth"] != "session"
+        or not decision.needs_purpose
+        or asked.purpose is None
+    ):
         return ""
     there = {"resource": asked.resource, "next": request.full_path}
     return str(datasette.urls.path("/purpose?" + urlencode(there)))

@@ -136,6 +136,8 @@ ROUTES = (
     _route("row", _READ, rf"/{_DATABASE}/{_TABLE}/[0-9]+(\.(?P<format>json))?", Access.RECORDED),
 )
 
+#: In which order to look: an address fits one route at most, and most requests are for data.
+_LIKELIEST_FIRST = sorted(ROUTES, key=lambda route: route.name not in {"table", API_QUERY, "row"})
 #: Every method that some address answers.
 METHODS = frozenset().union(*(route.methods for route in ROUTES))
 
@@ -155,7 +157,7 @@ def match(method: str, path: str) -> Match | None:
     """
     if unquote(path) != path:
         return None
-    for route in ROUTES:
+    for route in _LIKELIEST_FIRST:
         found = route.pattern.fullmatch(path)
         if found and method in route.methods:
             parts = found.groupdict()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import Any
 
 from catalog.address import PublicAddress
 from catalog.decisions import Decisions
+from catalog.errors import RequestError
 from catalog.identity.actor import Actor
 from catalog.identity.failures import UnknownCounter
 from catalog.identity.projection import catch_up
@@ -80,9 +82,14 @@ class Service:
     def close(self) -> None:
         while self._closers:
             self._closers.pop()()
-        self.unknown.write()
-        self.ledger.close()
-        self.register.close()
+        try:
+            with contextlib.suppress(
+                RequestError
+            ):  # it only counts, and ends with the service where it cannot be written
+                self.unknown.write()
+        finally:
+            self.ledger.close()
+            self.register.close()
 
     def register_state(self) -> RegisterState:
         """What decisions hang on besides the asker: another value when the register changed, and on another day."""

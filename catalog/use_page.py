@@ -51,7 +51,7 @@ async def my_query(datasette: Datasette, service: Service, request: Request) -> 
         "given": given,
         "error": i18n.choose(error.zh, error.en) if error is not None else "",
     }
-    return await page(datasette, request, "query.html", about, 422 if error is not None else 200)
+    return await page(datasette, request, "own_query.html", about, 422 if error is not None else 200)
 
 
 def record_use(service: Service, credentials: Credentials, entry: dict[str, Any], given: dict[str, str]) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger import entries, erasure, once, rotation
-from ledger.errors import BilingualError, LedgerUnavailableError
+from ledger.errors import BilingualError, LedgerError, LedgerUnavailableError
 from ledger.instance import Instance
 from ledger.log import canonical
 from ledger.log.cosignature import Cosigned, CosignerKey, open_cosigned
@@ -28,6 +28,10 @@ from ledger.published import keys_of
 
 #: Called with what is being done and how many entries of it are done since the last call.
 Progress = Callable[[str, int], None]
+
+
+class UnrecordedError(LedgerError):
+    """All was restored, durably; only the record of the head outside the database could not be written."""
 
 
 @dataclass(slots=True)
@@ -98,12 +102,13 @@ def restore(
         RestoreError: the copy is shorter.
         TamperError: copy or ledger were altered, or are two histories; nothing was restored.
         NoteError: the copy is malformed or not signed by the log; nothing was restored.
+        UnrecordedError: restored, but ``keys/head`` does not follow.
     """
     folder_key = instance.verifier_key()  # before the file is locked: it looks into it
     guard = HeadGuard(instance.head_path, instance.settings.origin)
-    recorded = guard.read()
-    known = [(recorded, str(instance.head_path))] if recorded is not None and recorded.size else []
     with _alone(instance) as store:
+        recorded = guard.read()  # now that nobody else appends
+        known = [(recorded, str(instance.head_path))] if recorded is not None and recorded.size else []
         brought = Brought(store.head().size)
         copy = Copy(source)
         keys = _verified(copy, trusted, brought, progress)
@@ -112,11 +117,22 @@ def restore(
         refilled = Refill(store, copy, keys, known).run(_once_keys, lambda count: progress("restore", count))
         store.commit()  # the commit point: durable from here (synchronous=FULL)
     if instance.head_path.parent.is_dir() and (recorded is None or recorded.size < head.size):
-        guard.committed(head)
-        guard.close()
+        _record(guard, head)
     erased, unfinished = _erase(instance)
     newest = keys.newest if keys.newest != folder_key else None
     return Restored(refilled, head, cosigned, brought, erased, unfinished, refilled.beyond, newest)
+
+
+def _record(guard: HeadGuard, head: Checkpoint) -> None:
+    """Have ``keys/head`` follow; it may lag where the disk is full now."""
+    try:
+        guard.committed(head)
+        guard.close()
+    except LedgerError as error:
+        raise UnrecordedError(
+            f"restored up to {head.size} entries, but the record of the head does not follow: {error.en}",
+            f"已恢复至 {head.size} 条，但末端记录未能跟上：{error.zh}",
+        ) from error
 
 
 @contextmanager
@@ -180,7 +196,9 @@ def _once_keys(entry: bytes) -> tuple[str, ...]:
 
 
 def explain(error: BilingualError) -> BilingualError:
-    """Say that nothing was changed."""
+    """Say that nothing was changed, where that is so."""
+    if isinstance(error, UnrecordedError):
+        return error
     error.en = f"{error.en}. Nothing was restored, the ledger is as it was"
     error.zh = f"{error.zh}。未作恢复，台账保持原样"
     return error

@@ -98,6 +98,8 @@ class UnknownCounter:
         with self._lock:
             counts, self._counts = self._counts, Counter()
             self._written_at = self._seconds()
+        if not counts:
+            return
         with self._register.transaction() as db:
             db.executemany(
                 "INSERT INTO unknown_credentials VALUES (?, ?, ?) ON CONFLICT (day, auth) DO UPDATE SET "

@@ -1,4 +1,4 @@
-"""What a table's page says of its API: address, purposes, a question that works as printed, commands, a sample answer."""
+"""What a table's page says of its API: address, purposes, commands that work as printed, a sample answer."""
 
 from __future__ import annotations
 

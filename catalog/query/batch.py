@@ -117,9 +117,10 @@ def _statement(permit: Permit, lookup: Lookup, limit: int, where: str) -> Statem
         subjects = ", ".join(name for name, each in permit.columns.items() if each.text.role in SUBJECT_ROLES)
         raise BodyError(
             f"{where}.column",
-            f"{lookup.column} is no column by which a subject is known; those are {subjects or 'none'}; for any other ask "
+            f"{lookup.column} is no column by which a subject is known; those are "
+            f"{subjects or 'none'}; for any other ask "
             f"/api/query/{lookup.resource}",
-            f"{lookup.column} 不是能识别对象的字段；可用：{subjects or '无'}；其他字段请用 /api/query/{lookup.resource}",
+            f"{lookup.column} 不能识别对象；可用：{subjects or '无'}；其他字段请用 /api/query/{lookup.resource}",
             code="not_a_subject_column",
         )
     query = Query((Filter(lookup.column, "=", lookup.value),), lookup.columns, limit=limit)

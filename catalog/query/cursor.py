@@ -1,8 +1,8 @@
 """Where the next page begins: sealed, so that it says nothing to anybody and cannot be made up.
 
-A cursor is the values of the order's keys in the last row given. It is encrypted and authenticated (AES-256-GCM) under a
-key that HMAC-SHA-256 derives from the instance's secret, the agency and the query; so it opens for the same agency and
-the same query alone. Pure; randomness is an argument.
+A cursor is the values of the order's keys in the last row given. It is encrypted and authenticated (AES-256-GCM)
+under a key that HMAC-SHA-256 derives from an instance's secret, the agency and the query; so it opens for the
+same agency and the same query alone. Pure; randomness is an argument.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class Cursors:
         except (InvalidTag, binascii.Error, ValueError) as error:
             raise BodyError(
                 "cursor",
-                "is not one that was given to your agency for this query; send the cursor of the answer before, with the "
+                "is not one that was given to your agency for this query; send the "
+                "cursor of the answer before, with the "
                 "same filters, columns and order, or begin again without it",
                 "不是本单位此查询所得的游标；请原样使用上一答复的游标，筛选、字段和排序不变，或去掉游标从头查询",
                 code="bad_cursor",

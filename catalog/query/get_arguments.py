@@ -1,7 +1,8 @@
 """By which columns an address of a table may ask: those that are there, and whose values may stand in an address.
 
-An address lies in histories, proxies and bookmarks. So a GET neither filters, sorts, counts nor searches by a column that
-tells who somebody is; the form by POST does, and so does ``POST /api/query``. Which arguments there are at all is :mod:`catalog.arguments`'s. Pure.
+An address lies in histories, proxies and bookmarks. So a GET neither filters, sorts, counts nor searches by a column
+that tells who somebody is; the form by POST does, and so does ``POST /api/query``. Which arguments there are at all is
+:mod:`catalog.arguments`'s. Pure.
 """
 
 from __future__ import annotations
@@ -29,9 +30,11 @@ class PrivateColumnError(RequestError):
     def __init__(self, resource: str, prefix: str, en: str, zh: str) -> None:
         super().__init__(
             400,
-            f"{en}: who somebody is must not stand in an address, where histories and proxies keep it; ask with the query "
+            f"{en}: who somebody is must not stand in an address, where histories "
+            "and proxies keep it; ask with the query "
             f"form {prefix}/query/{resource} or POST {prefix}/api/query/{resource}",
-            f"{zh}：能识别当事人的内容不得写入网址，以免留在浏览记录和代理日志中；请改用查询表单 {prefix}/query/{resource} "
+            f"{zh}：能识别当事人的内容不得写入网址，以免留在浏览记录和代理日志中；"
+            f"请改用查询表单 {prefix}/query/{resource} "
             f"或 POST {prefix}/api/query/{resource}",
         )
         self._post = {"page": f"{prefix}/query/{resource}", "api": f"{prefix}/api/query/{resource}"}

@@ -1,4 +1,4 @@
-"""What may be asked of one table: the shape of the request, and the request as the rest of the package reads it. Pure."""
+"""What may be asked of one table: the shape of the request, and the request as the package reads it. Pure."""
 
 from __future__ import annotations
 

@@ -273,7 +273,8 @@ def _error(status: int) -> Value:
 
 
 _ABOUT = (
-    "按条件查询共享数据，每次查询在台账中留痕并有可离线核验的回执。查询内容只在正文中，不进网址。 Query shared data by conditions; "
+    "按条件查询共享数据，每次查询在台账中留痕并有可离线核验的回执。查询内容只在正文中，"
+    "不进网址。 Query shared data by conditions; "
     "each query is in the ledger, with a receipt that proves it offline. What is asked stands in the body and never in "
     "the address. 签名 signatures: RFC 9421, @method @target-uri content-digest, ed25519 or ecdsa-p256-sha256."
 )

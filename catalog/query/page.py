@@ -1,6 +1,6 @@
 """The query form and its result page: ``/query/DATABASE/TABLE``. What is asked goes by POST and never into an address.
 
-It works without scripts, asks by the same code as the API, and is the way to tables of which a grant opens some columns.
+It works without scripts, asks by the same code as the API, and leads to tables of which a grant opens some columns.
 """
 
 from __future__ import annotations

@@ -183,7 +183,8 @@ class Quotas:
         wait = 60 - int(now.timestamp()) % 60
         return QuotaError(
             "quota_requests",
-            f"more than {limits.requests_per_minute} requests in this minute; send it again in {wait} s, or ask for many "
+            f"more than {limits.requests_per_minute} requests in this minute; send "
+            f"it again in {wait} s, or ask for many "
             "subjects in one call of /api/query/batch",
             f"本分钟内请求超过 {limits.requests_per_minute} 次；请 {wait} 秒后重试，"
             "或用 /api/query/batch 一次查询多个对象",
@@ -196,9 +197,10 @@ class Quotas:
         midnight = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
         return QuotaError(
             "quota_rows",
-            f"your agency has had {limits.rows_per_day:,} rows today; go on tomorrow, or ask the operator for more. Requests "
+            f"your agency has had {limits.rows_per_day:,} rows today; go on "
+            "tomorrow, or ask the operator for more. Requests "
             "through the desk are not limited",
-            f"本单位今日已取得 {limits.rows_per_day:,} 行；请明日继续，或向运维单位申请调整。经请求台提出的请求不受限制",
+            f"本单位今日已取得 {limits.rows_per_day:,} 行；请明日继续，或向运维单位申请调整。请求台不受此限",
             int((midnight - local).total_seconds()) + 1,
             first=first,
         )

@@ -102,6 +102,8 @@ class Reader:
         if action == sqlite3.SQLITE_READ and first == self._table and second in self._allowed:
             self._read.add(second)
             return sqlite3.SQLITE_OK
+        if action == sqlite3.SQLITE_READ and first == self._table and second == "":
+            return sqlite3.SQLITE_OK  # the table is named and no value of it is read but its row numbers
         if action == sqlite3.SQLITE_FUNCTION and second in _ALLOWED_FUNCTIONS:
             return sqlite3.SQLITE_OK
         return sqlite3.SQLITE_DENY
@@ -165,7 +167,8 @@ class Readers:
             raise QueryError(
                 408,
                 "too_slow",
-                f"the query took longer than {seconds:g} s and was stopped; narrow it with another condition, best on a "
+                f"the query took longer than {seconds:g} s and was stopped; narrow it "
+                "with another condition, best on a "
                 "number or a name, or ask for less at once",
                 f"查询超过 {seconds:g} 秒，已中止；请增加条件（最好是编号或名称），或减少一次查询的内容",
             ) from error

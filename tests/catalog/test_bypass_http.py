@@ -53,6 +53,11 @@ def get(served: Running, target: bytes, *lines: str, method: bytes = b"GET", ver
     return sent(served, method + b" " + target + b" HTTP/" + version + b"\r\n" + fields.encode("latin-1") + b"\r\n")
 
 
+def credentials_of(served: Running) -> bytes:
+    """The lines of the demonstration's system: its token, and what it asks for."""
+    return f'Authorization: Bearer {served.token}\r\nLiandong-Purpose: case; reference="2026-17"\r\n'.encode()
+
+
 def recorded(served: Running) -> int:
     with closing(sqlite3.connect(f"file:{served.instance.ledger_path}?mode=ro", uri=True)) as ledger:
         (count,) = ledger.execute("SELECT count(*) FROM entries WHERE entry ->> '$.kind' = 'query.served'").fetchone()
@@ -68,7 +73,7 @@ def check(served: Running, answer: bytes, before: int, *, token: bool) -> None:
 
 @pytest.mark.parametrize("path", [UNGRANTED, GRANTED, "/identity.db", "/-/config.json"])
 def test_spellings(served: Running, path: str) -> None:
-    bearer = f"Authorization: Bearer {served.token}"
+    bearer = credentials_of(served).decode().rstrip()
     for raw in tricks.spellings(path):
         for lines in ((), (bearer,)):
             before = recorded(served)
@@ -114,7 +119,7 @@ def test_whether_there_is_a_folder_outside_is_not_told(served: Running) -> None:
     ],
 )
 def test_requests_out_of_form(served: Running, data: bytes) -> None:
-    bearer = f"Authorization: Bearer {served.token}\r\n".encode()
+    bearer = credentials_of(served)
     for path in (UNGRANTED, GRANTED):
         for auth in (b"", bearer):
             before = recorded(served)
@@ -137,13 +142,18 @@ def test_credentials_spelt_oddly(served: Running) -> None:
     ):
         for path in (UNGRANTED, GRANTED):
             before = recorded(served)
-            check(served, get(served, path.encode(), line), before, token=True)
+            check(
+                served,
+                get(served, path.encode(), 'Liandong-Purpose: case; reference="2026-17"', line),
+                before,
+                token=True,
+            )
 
 
 def test_the_plain_request_does_get_through_so_the_others_say_something(served: Running) -> None:
     before = recorded(served)
-    line = f"Authorization: Bearer {served.token}"
-    answer = sent(served, f"GET {GRANTED} HTTP/1.1\r\nHost: x\r\n{line}\r\nConnection: close\r\n\r\n".encode(), 60.0)
+    head = f"GET {GRANTED} HTTP/1.1\r\nHost: x\r\n".encode()
+    answer = sent(served, head + credentials_of(served) + CLOSE + b"\r\n", 60.0)
     assert answer.startswith(b"HTTP/1.1 200")
     assert CANARIES["granted"] in answer
     assert recorded(served) == before + 1

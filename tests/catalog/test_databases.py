@@ -48,7 +48,7 @@ async def test_a_column_added_while_serving_is_there_on_the_next_request(app: In
 
 async def test_a_table_made_and_published_while_serving_is_right_at_once(app: InProcess) -> None:
     path = "/work/fresh.json"
-    assert (await app.client.get(path, headers=app.bearer())).status_code == 404
+    assert (await app.client.get(path, headers=app.bearer())).status_code == 403, "nothing of that name is published"
     with closing(sqlite3.connect(app.service.instance.database_path("work"), isolation_level=None)) as db:
         db.execute("CREATE TABLE fresh (id INTEGER PRIMARY KEY, word TEXT)")
         db.execute("INSERT INTO fresh VALUES (1, 'first')")

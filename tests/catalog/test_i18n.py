@@ -43,7 +43,7 @@ def test_every_message_of_code_and_templates_is_translated_and_none_is_left_over
 
 def test_every_translation_is_chinese() -> None:
     catalogue = read_po(io.BytesIO(PO_FILE.read_bytes()), locale="zh_CN")
-    marks = {", ", "."}
+    marks = {", ", ".", ": "}
     for message in catalogue:
         if message.id and message.id not in marks:
             said = message.string if isinstance(message.string, str) else message.string[0]
@@ -105,7 +105,11 @@ def bare_texts(source: str) -> list[str]:
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
 def test_every_word_in_a_template_goes_through_gettext(template: Path) -> None:
     own_names = {"English", "中文", "JSON"}
-    assert set(bare_texts(template.read_text(encoding="utf-8"))) <= own_names
+    # What is typed into a terminal is the same in every language, and so is markup that a macro gives.
+    source = re.sub(
+        r"<pre\b.*?</pre>|\{% macro invalid.*?endmacro %\}", "", template.read_text(encoding="utf-8"), flags=re.S
+    )
+    assert set(bare_texts(source)) <= own_names
 
 
 def test_the_search_for_bare_words_finds_them() -> None:

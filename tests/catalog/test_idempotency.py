@@ -111,7 +111,7 @@ def served(demo_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     instance = Instance.open(folder)
     with ExitStack() as stack:
         url = "http://catalog.test"
-        yield [stack.enter_context(serving(instance, url)) for _ in range(2)]
+        yield [stack.enter_context(serving(instance, public_url=url)) for _ in range(2)]
 
 
 def send(running: Running, body: bytes = BODY, key: str = "", **more: str) -> httpx2.Response:

@@ -32,17 +32,17 @@ def send(running: Running, path: str, headers: dict[str, str]) -> int:
 @pytest.mark.parametrize("path", PATHS)
 def test_a_nonce_is_good_once_over_processes_and_restarts(demo: Instance, path: str) -> None:
     with ExitStack() as stack:
-        one, other = (stack.enter_context(serving(demo, URL)) for _ in range(2))
+        one, other = (stack.enter_context(serving(demo, public_url=URL)) for _ in range(2))
         before, after = signed(one, path), signed(one, path)
         assert [send(one, path, before), send(other, path, before), send(one, path, before)] == [200, 401, 401]
         assert [send(other, path, after), send(one, path, after)] == [200, 401]
-    with serving(demo, URL) as restarted:
+    with serving(demo, public_url=URL) as restarted:
         assert [send(restarted, path, headers) for headers in (before, after)] == [401, 401]
         assert send(restarted, path, signed(restarted, path)) == 200
 
 
 def test_a_nonce_of_another_key_is_another_nonce(demo: Instance) -> None:
-    with serving(demo, URL) as running:
+    with serving(demo, public_url=URL) as running:
         nonce = "the-same"
         supervisor = load_key(demo.path / "demo/sfj-sys.key.pem")
         for key in (load_key(running.key_file), supervisor):

@@ -92,4 +92,46 @@ def test_any_path_matches_or_not_without_an_exception(path: str) -> None:
 
 def test_only_what_shows_nothing_of_the_catalog_is_public() -> None:
     public = {route.name for route in ROUTES if route.access is Access.PUBLIC}
-    assert public == {"static", "favicon", "sign-in", "language", "checkpoint", "vkey", "tile", "healthz", "readyz"}
+    assert public == {
+        "static",
+        "favicon",
+        "sign-in",
+        "language",
+        "checkpoint",
+        "vkey",
+        "tile",
+        "healthz",
+        "readyz",
+        "openapi",
+    }
+
+
+_PIECES = st.sampled_from(
+    [
+        "work",
+        "penalties",
+        "row",
+        "query",
+        "api",
+        "batch",
+        "log",
+        "tile",
+        "receipt",
+        "agencies",
+        "jtys",
+        "keys",
+        "add",
+        "1",
+    ]
+)
+
+
+@given(
+    st.lists(_PIECES, min_size=1, max_size=5), st.sampled_from(["", ".json", ".csv"]), st.sampled_from(["GET", "POST"])
+)
+def test_an_address_fits_one_route_at_most(pieces: list[str], ending: str, method: str) -> None:
+    path = f"/{'/'.join(pieces)}{ending}"
+    fitting = [route.name for route in ROUTES if route.pattern.fullmatch(path) and method in route.methods]
+    assert len(fitting) <= 1
+    found = match(method, path)
+    assert ([found.route.name] if found else []) == fitting

@@ -54,8 +54,8 @@ async def test_datasettes_verdict_is_ours_for_every_agency_and_table(guarded: tu
         who = actor(agency["id"], agency["role"])
         for resource, decision in service.decisions(agency["id"], agency["role"]):
             name = f"{resource['database']}/{resource['table_name']}"
-            assert await allowed(datasette, who, name) == decision.allowed, (agency["id"], name)
-            seen.add(decision.allowed)
+            assert await allowed(datasette, who, name) == decision.opens_table, (agency["id"], name)
+            seen.add(decision.opens_table)
         assert not await allowed(datasette, who, "work/_rows")
         assert not await allowed(datasette, who, "work/absent")
     assert seen == {True, False}

@@ -226,14 +226,15 @@ def answers(running: Served) -> bool:
 def test_the_access_log_says_who_and_which_route_and_nothing_of_what_was_asked(demo: Instance, tmp_path: Path) -> None:
     file = tmp_path / "access.log"
     with serving(demo, "--access-log", str(file)) as running:
-        asked = ask(running, "/work/penalties.json?party_name=某某某&_size=1")
+        asked = ask(running, "/work/permits.json?town__exact=甲镇&_size=1")
         assert asked.status_code == 200
+        assert ask(running, "/work/penalties.json?party_name=某某某").status_code == 400
         httpx2.post(f"{running.url}/sign-in", data={"login": "zhzf-1", "password": "wrong-password"})
         httpx2.get(f"{running.url}/nowhere/%E7%A7%98%E5%AF%86?q=秘密")
         httpx2.request("BREW", f"{running.url}/directory.json")
-        until(lambda: len(file.read_bytes().splitlines()) == 4)
+        until(lambda: len(file.read_bytes().splitlines()) == 5)
     text = file.read_text(encoding="utf-8")
-    table, sign_in, nowhere, strange = map(json.loads, text.splitlines())
+    table, private, sign_in, nowhere, strange = map(json.loads, text.splitlines())
     assert (
         table.items()
         >= {
@@ -250,10 +251,24 @@ def test_the_access_log_says_who_and_which_route_and_nothing_of_what_was_asked(d
         "time", "method", "route", "status", "elapsed_us", "size_bytes", "agency", "auth", "entry", "worker"
     }  # fmt: skip
     assert table["elapsed_us"] > 0 and table["time"].endswith("Z")
+    assert (private["route"], private["status"]) == ("table", 400)
     assert (sign_in["route"], sign_in["status"]) == ("sign-in", 401)
     assert (nowhere["route"], nowhere["status"]) == ("none", 401)
     assert (strange["method"], strange["route"]) == ("OTHER", "none")
-    for secret in ("某某某", "party", "?", "秘密", "%E7", "zhzf-1", "wrong-password", running.token, "/work"):
+    secrets = (
+        "甲镇",
+        "town",
+        "某某某",
+        "party",
+        "?",
+        "秘密",
+        "%E7",
+        "zhzf-1",
+        "wrong-password",
+        running.token,
+        "/work",
+    )
+    for secret in secrets:
         assert secret not in text
     assert file.stat().st_mode & 0o777 == 0o600
 

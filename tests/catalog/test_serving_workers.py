@@ -23,10 +23,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from catalog import grants
+from catalog import grants, purpose_header
 from catalog.service import Service
 from ledger import Instance
-from tests.conftest import Served, free_port, liandong, serving
+from tests.conftest import PURPOSE, Served, free_port, liandong, serving
 from tests.ledger.witness_support import Office, policy_of
 
 PATH = "/work/permits.json?_size=2&town__exact=%E7%94%B2%E9%95%87"
@@ -234,7 +234,7 @@ def test_workers_do_not_outlive_their_parent(two: Served) -> None:
 
 def test_a_revocation_holds_in_every_worker_on_its_next_request(two: Served) -> None:
     host = two.url.removeprefix("http://")
-    headers = {"authorization": f"Bearer {two.token}"}
+    headers = {"authorization": f"Bearer {two.token}", purpose_header.NAME: PURPOSE}
     connections = [http.client.HTTPConnection(host, timeout=30) for _ in range(16)]
     statuses: Counter[int] = Counter()
     for connection in connections:

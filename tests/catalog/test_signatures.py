@@ -390,7 +390,9 @@ async def test_a_wrong_authorization_header_is_refused_with_the_cure(app: InProc
 
 @pytest.mark.anyio
 async def test_an_expired_token_is_refused(app: InProcess) -> None:
-    token = tokens.add(app.service.register, app.service.ledger, "zhzf", "zhzf-sys", -1)
+    token = tokens.add(app.service.register, app.service.ledger, "zhzf", "zhzf-sys", 1)
+    now = app.service.register._now
+    app.service.register._now = lambda: now() + timedelta(days=2)
     response = await app.client.get(PATH, headers={"authorization": f"Bearer {token}"})
     assert response.status_code == 401
     assert "expired" in response.json()["error_en"]

@@ -18,7 +18,7 @@ from catalog.signatures import Message, sign
 from ledger import Instance, LedgerUnavailableError
 from ledger.log.note import open_checkpoint
 from ledger.log.tiles import Tile, bundles_of, decode_bundle, decode_tile, tiles_of
-from tests.conftest import InProcess, Running, add_token, in_process, liandong
+from tests.conftest import InProcess, Running, add_token, in_process, liandong, serving
 
 SUPERVISOR = "sfj"
 
@@ -84,6 +84,60 @@ async def test_a_narrower_partial_tile_is_still_given(app: InProcess) -> None:
 
 
 @pytest.mark.anyio
+async def test_what_is_public_is_asked_for_again_only_if_it_changed(app: InProcess) -> None:
+    paths = {
+        "/log/checkpoint": "no-cache",
+        "/log/vkey": "no-cache",
+        "/log/tile/0/000": "public, max-age=31536000, immutable",
+        "/log/tile/0/000.p/9": "public, max-age=300",
+    }
+    for path, cache in paths.items():
+        whole = await app.client.get(path)
+        tag = whole.headers["etag"]
+        assert (whole.status_code, whole.headers["cache-control"]) == (200, cache)
+        for field in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+            for method in ("GET", "HEAD"):
+                same = await app.client.request(method, path, headers={"if-none-match": field})
+                assert (same.status_code, same.content) == (304, b"")
+                assert (same.headers["etag"], same.headers["cache-control"]) == (tag, cache)
+        for field in ('"other"', tag[:-1], tag.strip('"'), ""):
+            again = await app.client.get(path, headers={"if-none-match": field})
+            assert (again.status_code, again.content) == (200, whole.content)
+        head = await app.client.head(path)
+        assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", tag)
+        assert head.headers["content-length"] == str(len(whole.content))
+    old = (await app.client.get("/log/checkpoint")).headers["etag"]
+    app.service.ledger.append("fault.raised", {"what": "test", "observed": "x"})
+    grown = await app.client.get("/log/checkpoint", headers={"if-none-match": old})
+    assert grown.status_code == 200 and grown.headers["etag"] != old, "a checkpoint that grew is given"
+
+
+@pytest.mark.anyio
+async def test_neither_bundles_nor_receipts_are_kept_by_caches_or_given_conditionally(app: InProcess) -> None:
+    supervisor = {"authorization": f"Bearer {supervisor_token(app.service.instance)}"}
+    asked = await app.client.get("/directory/resources.json?_size=1", headers=app.bearer())
+    receipt = asked.headers["ledger-receipt"]
+    for path, headers in (("/log/tile/entries/000", supervisor), (receipt, app.bearer())):
+        for method in ("GET", "HEAD"):
+            given = await app.client.request(method, path, headers={**headers, "if-none-match": "*"})
+            assert (given.status_code, given.headers["cache-control"]) == (200, "private, no-store")
+            assert "etag" not in given.headers and (given.content != b"") is (method == "GET")
+
+
+@pytest.mark.anyio
+async def test_a_receipt_is_for_the_agency_of_its_entry_and_for_nobody_else(app: InProcess) -> None:
+    asked = await app.client.get("/directory/resources.json?_size=1", headers=app.bearer())
+    own = asked.headers["ledger-receipt"]
+    supervisor = {"authorization": f"Bearer {supervisor_token(app.service.instance)}"}
+    assert (await app.client.get(own)).status_code == 401
+    assert (await app.client.get(own, headers=supervisor)).status_code == 403, "its openings are the requester's"
+    for other in ("/log/receipt/0", "/log/receipt/3"):  # the log's opening, an agency's registration
+        refused = await app.client.get(other, headers=app.bearer())
+        assert refused.status_code == 403 and "proof" not in refused.text
+    assert (await app.client.get(own, headers=app.bearer())).json()["openings"]
+
+
+@pytest.mark.anyio
 async def test_entries_are_for_supervising_offices_only_and_each_reading_is_recorded(app: InProcess) -> None:
     bearer = {"authorization": f"Bearer {supervisor_token(app.service.instance)}"}
     before = app.entries()
@@ -142,6 +196,33 @@ async def test_a_ledger_that_cannot_be_read_is_503_in_the_standard_shape(
 
 
 # -- liandong ledger verify https://… ----------
+
+
+def test_a_service_is_verified_across_a_rotation_and_from_where_the_last_time_ended(
+    demo: Instance, tmp_path: Path
+) -> None:
+    old = str(demo.verifier_key())
+    state, hashes = tmp_path / "state.json", tmp_path / "hashes.json"
+    token = supervisor_token(demo)
+    with serving(demo) as before:
+        for file, more in ((state, ("--token", token)), (hashes, ())):
+            done = liandong("ledger", "verify", before.url, "--vkey", old, "--state", str(file), *more)
+            assert done.returncode == 0, done.stderr
+    new = str(demo.rotate_key())
+    with serving(demo) as after:
+        with_entries = liandong(
+            "ledger", "verify", after.url, "--vkey", old, "--token", token, "--state", str(state), "--json"
+        )
+        found = json.loads(with_entries.stdout)
+        assert with_entries.returncode == 0 and found["entries_checked"] and 0 < found["read_from"] < found["size"]
+        anonymous = liandong("ledger", "verify", after.url, "--vkey", new, "--state", str(hashes))
+        assert anonymous.returncode == 0 and "were not checked again" in anonymous.stdout
+        assert liandong("ledger", "verify", after.url, "--vkey", new, "--token", token).returncode == 0
+        # Whoever sees hashes alone cannot be led from the old key to the new one.
+        lost = liandong("ledger", "verify", after.url, "--vkey", old)
+        assert lost.returncode == 1 and "rotated" in lost.stderr and "更换" in lost.stderr
+        refused = liandong("ledger", "verify", after.url, "--vkey", new, "--token", token, "--state", str(hashes))
+        assert refused.returncode == 2 and "saw hash tiles only" in refused.stderr
 
 
 def test_a_running_service_is_verified_from_another_machine(running: Running, tmp_path: Path) -> None:

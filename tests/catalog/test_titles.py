@@ -87,7 +87,7 @@ def test_rows_are_known_by_their_key_column(packaged: Titles) -> None:
 def test_personal_and_subject_columns_are_private(packaged: Titles) -> None:
     text = packaged.table("work", "penalties")
     private = {name for name, column in text.columns.items() if column.private}
-    assert private == {"credit_code", "legal_representative", "id_number"}
+    assert private == {"party_name", "credit_code", "legal_representative", "id_number"}
 
 
 def test_columns_worth_counting_hold_kinds_of_things_and_nothing_private(packaged: Titles) -> None:

@@ -344,6 +344,36 @@ def test_an_opening_shows_its_own_field_and_nothing_of_another(book: Ledger) -> 
     assert commit(closed.salt, "officer", NUMBER) == entry["commit"]["officer"]
 
 
+def test_nothing_but_its_own_commitment_depends_on_the_salt_that_stays_closed(tmp_path: Path) -> None:
+    """Written twice with the same randomness but for one field's: all that is released of the others is the same.
+
+    What does not change when the salt changes says nothing of it, so only the HMAC under the salt is left to a guesser.
+    """
+    particulars = {"query": "GET /x", "officer": NUMBER, "answer_sha256": "ab" * 32, "signature": "s"}
+    released: list[dict[str, Any]] = []
+    for run in range(2):
+        path = tmp_path / f"{run}.db"
+        Ledger.create(path, ORIGIN)
+        drawn = iter(range(100))
+
+        def random(count: int, run: int = run, drawn: Iterator[int] = drawn) -> bytes:
+            field = list(particulars)[next(drawn)]
+            seed = f"{field} {run}" if field == "officer" else field
+            return random_source(seed.encode())(count)
+
+        with Ledger(path, KEY, now=clock(), random=random) as book:
+            receipt = book.receipt(book.append("query.served", ASKED, particulars=particulars).seq, with_openings=True)
+        with attack(path) as db:
+            sql = "SELECT field, key, ciphertext FROM particular_keys JOIN particulars USING (seq, field)"
+            stored = {name: (key, text) for name, key, text in db.execute(sql)}
+        entry = receipt.verify(VKEY)
+        released.append({"openings": dict(receipt.openings), "stored": stored, "commit": entry.pop("commit"), **entry})
+    one, two = released
+    for part in ("openings", "stored", "commit"):
+        assert one[part].pop("officer") != two[part].pop("officer")
+    assert one == two and set(one["commit"]) == {"query", "answer_sha256", "signature"}
+
+
 def test_the_same_particular_twice_commits_to_different_things(book: Ledger) -> None:
     seqs = [book.append("query.served", ASKED, particulars={"officer": NUMBER}).seq for _ in range(10)]
     assert len({book.entry(seq)["commit"]["officer"] for seq in seqs}) == 10

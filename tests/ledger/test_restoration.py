@@ -28,7 +28,7 @@ from ledger.log.restore import RestoreError
 from ledger.log.store import Store
 from ledger.log.verify import verify_file
 from ledger.log.verify_tiles import DirectorySource, UnreachableError
-from ledger.restoration import restore
+from ledger.restoration import UnrecordedError, explain, restore
 from tests.ledger.support import (
     ORIGIN,
     ROOT,
@@ -350,6 +350,23 @@ def test_a_copy_that_changes_while_it_is_read_is_refused(world: World, tmp_path:
     with pytest.raises(TamperError, match="it changed while it was read"):
         restore(instance, Changing(world.mirror), instance.verifier_key())
     assert content(instance.ledger_path) == before
+
+
+def test_a_head_that_cannot_be_recorded_afterwards_is_said_and_the_entries_stay(world: World, tmp_path: Path) -> None:
+    instance = world.put_back(tmp_path / "back", with_head=True)
+
+    class Spoiling(DirectorySource):
+        """While it is read somebody damages the record."""
+
+        def read(self, path: str, max_bytes: int) -> bytes:
+            if path.startswith("tile/entries"):
+                instance.head_path.write_bytes(b"junk")
+            return super().read(path, max_bytes)
+
+    with pytest.raises(UnrecordedError, match=f"restored up to {ALL} entries") as caught:
+        restore(instance, Spoiling(world.mirror), instance.verifier_key())
+    assert "Nothing was restored" not in explain(caught.value).en
+    assert rows(instance.ledger_path) == rows(world.new.ledger_path)
 
 
 def test_a_ledger_in_use_is_left_alone(world: World, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,8 +47,12 @@ class Response:
 
     @property
     def everything(self) -> bytes:
-        """All bytes that leave, for searching."""
-        return self.body + b"\n" + b"\n".join(name + b": " + value for name, value in self.headers)
+        """All bytes that leave, for searching; what is packed, a spreadsheet, is unpacked."""
+        body = self.body
+        if body.startswith(b"PK\x03\x04"):
+            with zipfile.ZipFile(io.BytesIO(body)) as packed:
+                body += b"".join(packed.read(name) for name in packed.namelist())
+        return body + b"\n" + b"\n".join(name + b": " + value for name, value in self.headers)
 
 
 async def ask(app: App, request: Request) -> Response:

@@ -1,8 +1,11 @@
 """The golden table: for each of our addresses, method and asker, what must come of it.
 
 A cell is an outcome of :class:`tests.catalog.bypass.judge.Verdict`. In a target, ``{own}`` stands for an entry of the
-asker's own agency. A new route needs a line for each of its methods: put the line in with what it *should* give, or see
-what it gives now with
+asker's own agency; in a body, ``{asker}`` for the asker and ``{code}`` for the code of a purpose that is theirs. Where
+``purpose`` is "stated", the request says what for, as the asker would.
+
+A new route needs a line for each of its methods: put the line in with what it *should* give, or see what it gives now
+with
 
     python -m tests.catalog.bypass.golden ROUTE
 
@@ -23,7 +26,7 @@ from tests.catalog.bypass.judge import Verdict, judge
 from tests.catalog.bypass.world import ASKERS, Asker, World, planted, rows_of
 from tests.conftest import IN_PROCESS_URL
 
-COLUMNS = ("route", "method", "target", "body", *(asker.name for asker in ASKERS))
+COLUMNS = ("route", "method", "target", "purpose", "body", *(asker.name for asker in ASKERS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Row:
     route: str
     method: str
     target: str
+    purpose: str
     body: str
     outcomes: dict[str, str]
 
@@ -41,15 +45,17 @@ class Row:
         if "{own}" in target:
             newest = world.service.ledger.newest(1, where={"requester": asker.agency}) if asker.agency else []
             target = target.replace("{own}", str(newest[0]["seq"] if newest else 0))
-        return Request(self.method, target.encode(), _FORM if self.body else (), self.body.encode())
-
-
-_FORM = headers_of([("content-type", "application/x-www-form-urlencoded")])
+        fields = []
+        if self.body:
+            form = "application/json" if self.body.startswith("{") else "application/x-www-form-urlencoded"
+            fields.append(("content-type", form))
+        body = self.body.replace("{asker}", asker.name).replace("{code}", asker.purpose)
+        return Request(self.method, target.encode(), headers_of(fields), body.encode())
 
 
 def table() -> list[Row]:
     return [
-        Row(row["route"], row["method"], row["target"], row["body"], {a.name: row[a.name] for a in ASKERS})
+        Row(*(row[name] for name in COLUMNS[:5]), {a.name: row[a.name] for a in ASKERS})
         for row in rows_of("golden.csv")
     ]
 
@@ -59,7 +65,7 @@ def come_of(world: World, row: Row, asker: Asker) -> Verdict:
     request = row.request(world, asker)
     session = world.session_of(asker.login) if row.method == "POST" and asker.login else ""
     before = world.size
-    response = world.ask(asker, request, session=session)
+    response = world.ask(asker, request, session=session, states=bool(row.purpose))
     return judge(world, asker, request, response, before)
 
 
@@ -73,7 +79,9 @@ def main(*routes: str) -> None:
             for row in table():
                 if not routes or row.route in routes:
                     verdicts = [come_of(world, row, asker) for asker in ASKERS]
-                    out.writerow([row.route, row.method, row.target, row.body, *(v.outcome for v in verdicts)])
+                    out.writerow(
+                        [row.route, row.method, row.target, row.purpose, row.body, *(v.outcome for v in verdicts)]
+                    )
                     for asker, verdict in zip(ASKERS, verdicts, strict=True):
                         for fault in verdict.faults:
                             print(f"{row.method} {row.target} {asker.name}: {fault}", file=sys.stderr)

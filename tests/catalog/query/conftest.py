@@ -16,7 +16,8 @@ from ingest.mapping import packaged_mappings
 
 #: Awkward on purpose: empty and absent, wildcards, quotes, both planes, numbers as text, the same twice.
 NAMES = (
-    "示例餐饮店001", "示例餐饮店", "示例餐饮店", "", None, "100%", "a_b", "aXb", "A_B", "back\\slash", "𠮷野家", "'; DROP",
+    "示例餐饮店001", "示例餐饮店", "示例餐饮店", "", None, "100%",
+    "a_b", "aXb", "A_B", "back\\slash", "𠮷野家", "'; DROP",
     "\uffff", "\U0010ffff", "\U0010ffffx", "示例运输公司", "007", "7", "é", "É",
 )  # fmt: skip
 COUNTS = (0, 1, -1, 7, 7, None, 2**53 - 1, -(2**53) + 1, 10, 9)

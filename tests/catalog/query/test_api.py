@@ -1,4 +1,4 @@
-"""``POST /api/query/DATABASE/TABLE``: what is answered, what is recorded, what is refused, and that nothing else leaves."""
+"""``POST /api/query/DATABASE/TABLE``: what is answered, recorded, refused, and that nothing else leaves."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def says_nothing(app: InProcess, text: str) -> None:
     assert not leaked, leaked[:3]
 
 
-# -- what is open ------------------------------------------------------------------------------------------------------
+# -- what is open ----------------------------------------------------------------------------------------------------
 
 
 async def test_the_open_columns_are_answered_and_no_other(app: InProcess) -> None:
@@ -136,7 +136,7 @@ async def test_pages_follow_one_another_though_the_row_number_is_hidden(app: InP
         assert count == db.execute("SELECT count(*) FROM inspections").fetchone()[0]
 
 
-# -- the API ------------------------------------------------------------------------------------------------------------
+# -- the API ---------------------------------------------------------------------------------------------------------
 
 
 def probes(name: str) -> list[dict[str, Any]]:
@@ -215,7 +215,7 @@ async def test_the_document_of_the_api_shows_open_columns_alone(app: InProcess) 
     assert not any(f'"{name}"' in shown for name in hidden(app))
 
 
-# -- Datasette's own pages ---------------------------------------------------------------------------------------------
+# -- Datasette's own pages -------------------------------------------------------------------------------------------
 
 
 def addresses(name: str) -> list[str]:
@@ -283,7 +283,7 @@ async def test_two_queries_that_differ_in_a_hidden_value_alone_get_the_same_answ
         assert "rows" not in answers[0].text
 
 
-# -- our own pages -------------------------------------------------------------------------------------------------------
+# -- our own pages ---------------------------------------------------------------------------------------------------
 
 
 async def test_the_form_offers_and_the_result_shows_open_columns_alone(app: InProcess) -> None:

@@ -1,4 +1,4 @@
-"""Quotas: counted over processes, a minute and a day, systems and officers apart, and never without saying when to go on."""
+"""Quotas: counted over processes, a minute and a day, and never without saying when to go on."""
 
 from __future__ import annotations
 

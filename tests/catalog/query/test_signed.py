@@ -1,4 +1,4 @@
-"""Signed queries: what the agency asked can be shown with its public key, body and all, and the client checks the answer."""
+"""Signed queries: what the agency asked can be shown with its public key, and the client checks the answer."""
 
 from __future__ import annotations
 

@@ -294,7 +294,8 @@ def test_an_order_names_a_column_once(table: TableSchema) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["_rows", "keyless", "seen", "words", "words_content", "sqlite_schema", "sqlite_master", "nosuch", "things ", "THINGS",
+    ["_rows", "keyless", "seen", "words", "words_content", "sqlite_schema", "sqlite_master", "nosuch",
+     "things ", "THINGS",
      "things; --", "", "物"],
 )  # fmt: skip
 def test_only_plain_named_tables_with_row_numbers_may_be_asked(schemas: Schemas, name: str) -> None:
