@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from catalog.query.model import MAX_COLUMNS, NAME, PURPOSE
+from catalog.query.model import MAX_COLUMNS, NAME, PURPOSE, TABLE
 from catalog.query.shapes import Integer, ListOf, Member, OneOf, Record, Text, Truth
 from ledger import CATEGORIES
 
@@ -52,7 +52,7 @@ class Batch:
 LOOKUP = Record(
     {
         "database": Member(OneOf(tuple(CATEGORIES)), "The category's database.", "类别数据库。", required=True),
-        "table": Member(NAME, "The table.", "数据表。", required=True),
+        "table": Member(TABLE, "The table.", "数据表。", required=True),
         "column": Member(
             NAME,
             "A column by which a subject is known: a code, name, identity or document number.",
@@ -102,4 +102,4 @@ def parse(value: Any) -> Batch:
         Lookup(each["database"], each["table"], each["column"], each["value"], tuple(each.get("columns", ())), each)
         for each in value["lookups"]
     )
-    return Batch(lookups, value.get("limit", DEFAULT_ROWS), value.get("purpose"), value.get("receipt", False))
+    return Batch(lookups, int(value.get("limit", DEFAULT_ROWS)), value.get("purpose"), value.get("receipt", False))
