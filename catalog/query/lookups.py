@@ -8,14 +8,15 @@ from typing import Any
 
 from catalog.query.model import MAX_COLUMNS, NAME, PURPOSE, TABLE
 from catalog.query.shapes import Integer, ListOf, Member, OneOf, Record, Text, Truth
+from ingest.schema import SUBJECT_ROLES
 from ledger import CATEGORIES
+
+__all__ = ["BATCH", "LOOKUP", "MAX_LOOKUPS", "SUBJECT_ROLES", "Batch", "Lookup", "parse"]
 
 MAX_LOOKUPS = 500
 DEFAULT_ROWS = 20
 MAX_ROWS = 100
 MAX_VALUE_LENGTH = 200
-#: The roles of columns by which a subject is known; only these are looked up.
-SUBJECT_ROLES = frozenset({"subject_id", "party", "personal", "document_no"})
 
 
 @dataclass(frozen=True, slots=True)

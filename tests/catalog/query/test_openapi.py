@@ -132,28 +132,39 @@ async def test_examples_are_answered_as_they_stand(app: InProcess) -> None:
     assert asked > 5
 
 
+_WORDS = ["=", "in", "is null", "search", "case", "work", "town", "甲\x00"]
+_NAMES = [
+    "filters",
+    "columns",
+    "order",
+    "limit",
+    "cursor",
+    "purpose",
+    "receipt",
+    "lookups",
+    "database",
+    "table",
+    "column",
+    "op",
+    "value",
+    "descending",
+    "code",
+    "reference",
+    "words",
+    "participants",
+    "salt",
+    "other",
+]
+_LEAF = (
+    st.none() | st.booleans() | st.integers(-3, 2000) | st.floats(-3, 3) | st.text(max_size=5) | st.sampled_from(_WORDS)
+)
 _JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-3, 2000)
-    | st.floats(-3, 3)
-    | st.text(max_size=5)
-    | st.sampled_from(["=", "in", "is null", "search", "case", "work", "town", "甲\x00"]),
-    lambda each: (
-        st.lists(each, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(
-                "filters columns order limit cursor purpose receipt lookups database table column op value descending code "
-                "reference words participants salt other".split()
-            ),
-            each,
-            max_size=4,
-        )
-    ),
+    _LEAF,
+    lambda each: st.lists(each, max_size=3) | st.dictionaries(st.sampled_from(_NAMES), each, max_size=4),
     max_leaves=12,
 )
-_QUERY = st.fixed_dictionaries({}, optional={name: _JSON for name in model.QUERY.members})
-_BATCH = st.fixed_dictionaries({}, optional={name: _JSON for name in lookups.BATCH.members})
+_QUERY = st.fixed_dictionaries({}, optional=dict.fromkeys(model.QUERY.members, _JSON))
+_BATCH = st.fixed_dictionaries({}, optional=dict.fromkeys(lookups.BATCH.members, _JSON))
 
 
 @settings(max_examples=400)
