@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import re
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -189,6 +191,9 @@ PAGES = [
     ("sfj-1", "/ledger?before=30"),
     ("sfj-1", "/ledger?before=0"),
     ("gaj-1", "/queries"),
+    *(("zhzf-3", path) for path in ("/account", "/account/password?done=x", "/agency", "/agency/enrol")),
+    *(("zhzf-3", f"/agency/{path}") for path in ("officers/zhzf-1", "officers/zhzf-1/reset", "keys/add", "tokens/add")),
+    *(("ywzx-3", path) for path in ("/agencies", "/agencies/register", "/agencies/id/zhzf", "/agency/officers/nobody")),
 ]
 
 
@@ -235,6 +240,9 @@ def data_words(demo: Instance) -> re.Pattern[str]:
     """Chinese that English pages may hold outside of data: quoted names of laws and of a sharing class."""
     county = yaml.safe_load((ROOT / "catalog/demo/county.yml").read_text(encoding="utf-8"))
     bases = {grant["legal_basis"]["zh"] for grant in county["grants"]}
+    with closing(sqlite3.connect(demo.database_path("directory"))) as directory:
+        for published in directory.execute("SELECT statutory_basis, sharing_condition FROM resources"):
+            bases |= {text for text in published if text}
     return re.compile("|".join(map(re.escape, [*sorted(bases), "条例", "未定"])))
 
 
