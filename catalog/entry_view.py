@@ -37,7 +37,12 @@ def described(entry: Entry, titles: Titles, agencies: Mapping[str, str]) -> dict
 
 def resource_title(titles: Titles, resource: str) -> str:
     """A table's or category's title, or what one of our pages is called."""
-    named = {"home": gettext("Home page"), "ledger": gettext("Ledger"), "permissions": gettext("Permissions")}
+    named = {
+        "home": gettext("Home page"),
+        "ledger": gettext("Ledger"),
+        "permissions": gettext("Permissions"),
+        "anomalies": gettext("Worth a look"),
+    }
     if resource in named:
         return named[resource]
     database, _, table = resource.partition("/")

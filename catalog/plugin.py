@@ -1,4 +1,4 @@
-"""Every Datasette hook, thin. What depends on its version (1.0a41): this, `databases`, `rule_table`; docs/adr/0001.
+"""Every Datasette hook, thin. What depends on its version (1.0a41): this, `databases`, `rule_table`, `explained`.
 
 The hooks do nothing in a Datasette that :func:`build` did not make, so that the package can be installed beside other
 uses of Datasette; but a Datasette started by hand on an instance folder is refused, since nothing would guard it.
@@ -26,12 +26,14 @@ from catalog import (
     account_pages,
     agencies_pages,
     agency_pages,
+    anomalies_page,
     credential_pages,
     csv_answer,
     grants_page,
     i18n,
     listing,
     pages,
+    permissions_page,
     purpose_page,
     queries_page,
     refusal,
@@ -255,6 +257,8 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         (r"^/$", bind(pages.home)),
         (r"^/language$", bind(pages.set_language)),
         (r"^/access$", bind(access_page.access)),
+        (r"^/access/rules$", bind(permissions_page.permissions)),
+        (r"^/anomalies$", bind(anomalies_page.anomalies)),
         (r"^/request$", bind(access_page.request_draft)),
         (r"^/grants$", bind(grants_page.list_grants)),
         (r"^/grants/new$", bind(grants_page.new_grant)),

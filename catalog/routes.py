@@ -122,6 +122,8 @@ ROUTES = (
     _route("asked", _READ, r"/asked(\.(?P<format>xlsx))?", Access.SIGNED_IN),
     _route("entries", _READ, rf"/log/tile/entries/{_TILE}", Access.AUDIT),
     _route("ledger", _READ, r"/ledger", Access.AUDIT),
+    _route("anomalies", _READ, r"/anomalies", Access.AUDIT),
+    _route("permissions", _READ, r"/access/rules", Access.AUDIT),
     _route("openapi", _READ, r"/api/openapi\.json", Access.PUBLIC, format="json"),
     _route(API_BATCH, _POST, r"/api/query/batch", Access.RECORDED, format="json", body_bytes=_BATCH_BYTES),
     _route(
