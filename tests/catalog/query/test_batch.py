@@ -148,7 +148,7 @@ async def test_more_rows_than_wanted_are_said_to_be_there(app: InProcess) -> Non
     assert (len(result["results"][0]["rows"]), result["results"][0]["more"]) == (1, True)
 
 
-# -- refusals -----------------------------------------------------------------------------------------------------------
+# -- refusals --------------------------------------------------------------------------------------------------------
 
 
 async def test_one_table_that_is_not_open_refuses_the_whole_and_is_named(app: InProcess) -> None:
