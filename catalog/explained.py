@@ -8,9 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from datasette.resources import TableResource
-from datasette.utils.actions_sql import explain_permission_for_resource
-
 if TYPE_CHECKING:
     from datasette.app import Datasette
 
@@ -43,6 +40,10 @@ class Explained:
 
 async def explain_table(datasette: Datasette, actor: dict[str, Any], database: str, table: str) -> Explained:
     """What Datasette says to ``actor`` of a table's own page."""
+    # Not at import time: these modules load the plugins, this one among them.
+    from datasette.resources import TableResource
+    from datasette.utils.actions_sql import explain_permission_for_resource
+
     allowed = await datasette.allowed(action=ACTION, resource=TableResource(database, table), actor=actor)
     found = await explain_permission_for_resource(
         datasette=datasette, actor=actor, action=ACTION, parent=database, child=table
