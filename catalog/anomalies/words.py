@@ -66,27 +66,37 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
         "同样的用途说明用于 {value:,} 次查询、{others} 个文号或编号",
     ),
 }
-#: Compared with what is usual and by which factor.
+#: Added where a median decided; where there was too little for one, another sentence.
 _COMPARED = ("; {factor} times the median and more is flagged", "；达到中位数的 {factor} 倍即提示")
-_NO_HISTORY = (
-    "; that is too little to compare with, so the number alone decided",
-    "；历史过少，无法比较，仅按数量提示",
-)
+_WITHOUT_HISTORY: Mapping[str, tuple[str, str]] = {
+    "bulk_rows": (
+        "{value:,} rows in this hour; {hours} hours with queries of this table before are too few to compare with",
+        "这一小时取得 {value:,} 行；此前有查询的只有 {hours} 个小时，历史过少，无法比较，仅按数量提示",
+    ),
+    "bulk_queries": (
+        "{value:,} queries in this hour; {hours} hours with queries of this table before are too few to compare with",
+        "这一小时查询 {value:,} 次；此前有查询的只有 {hours} 个小时，历史过少，无法比较，仅按数量提示",
+    ),
+}
 
 
 def sentence(flag: Flag, thresholds: Thresholds) -> tuple[str, str]:
     """Why it was flagged, in English and Chinese, with its numbers."""
     numbers = dict(flag.numbers)
-    usual2 = numbers.pop("median2", 0)
     working = thresholds.working_time
-    values = {**numbers, "usual": _half(usual2), "begins": working.begins, "ends": working.ends}
-    said = [text.format(**values) for text in _SENTENCES[_key(flag)]]
-    if "factor" in numbers:
-        enough = numbers.get("hours", 0) >= thresholds.of(flag.rule).get("least_hours", 0)
-        said = [
-            text + more.format(**values) for text, more in zip(said, _COMPARED if enough else _NO_HISTORY, strict=True)
-        ]
-    return said[0], said[1]
+    values = {
+        **numbers,
+        "usual": _half(numbers.pop("median2", 0)),
+        "begins": working.begins,
+        "ends": working.ends,
+    }
+    if flag.rule in _WITHOUT_HISTORY and numbers["hours"] < thresholds.of(flag.rule)["least_hours"]:
+        en, zh = _WITHOUT_HISTORY[flag.rule]
+    else:
+        en, zh = _SENTENCES[_key(flag)]
+        if "factor" in numbers:
+            en, zh = en + _COMPARED[0], zh + _COMPARED[1]
+    return en.format(**values), zh.format(**values)
 
 
 def _key(flag: Flag) -> str:

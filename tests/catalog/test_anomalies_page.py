@@ -70,7 +70,7 @@ async def test_a_flag_explains_itself_and_names_entries_and_no_officer(app: InPr
     html = await read(app)
     assert "Many rows at once" in html
     assert "30,000 rows in this hour" in html
-    assert "too little to compare with" in html
+    assert "too few to compare with" in html
     assert f'/ledger?before={seq + 1}">{seq}</a>' in html
     assert "zhzf-1" not in html
     assert "某某某" not in html

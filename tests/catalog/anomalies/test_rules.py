@@ -49,7 +49,7 @@ def hours(count: int, amount: int) -> list[Cell]:
     ("amount", "past", "flagged"),
     [
         (4_999, [], False),
-        (19_999, [], False),  # too little to compare with
+        (19_999, [], False),  # too few to compare with
         (20_000, [], True),
         (19_999, hours(4, 10), False),
         (5_000, hours(5, 10), True),
@@ -167,7 +167,7 @@ def test_the_sentence_says_against_what_or_that_there_was_nothing() -> None:
         sentence(next(iter(judge(cell(amount=30_000), lambda p=past: p, defaults()))), defaults())  # type: ignore[misc]
         for past in ([], [*hours(5, 10), cell(amount=11, period="2026-03-19t10")])
     )
-    assert "too little to compare with" in first[0]
+    assert "too few to compare with" in first[0]
     assert "历史过少" in first[1]
     assert "10 at the median; 10 times the median and more is flagged" in second[0]
     assert "中位数为 10 行；达到中位数的 10 倍即提示" in second[1]
