@@ -25,7 +25,6 @@ from catalog import (
     account_pages,
     agencies_pages,
     agency_pages,
-    anomalies_page,
     credential_pages,
     csv_answer,
     grants_page,
@@ -41,6 +40,7 @@ from catalog import (
     use_page,
 )
 from catalog.address import PublicAddress
+from catalog.anomalies_page import AnomalyPages
 from catalog.asking import SCOPE_KEY, Asked
 from catalog.authentication import Credentials
 from catalog.databases import CategoryDatabase, read_without_a_thread
@@ -72,6 +72,7 @@ class _Guarded:
     watch: Watch
     health: Health
     queries: QueryService
+    anomalies: AnomalyPages
 
 
 _guarded: WeakKeyDictionary[Datasette, _Guarded] = WeakKeyDictionary()
@@ -121,7 +122,9 @@ def build(service: Service, watch: Watch | None = None, metrics: Metrics | None 
     limit_seconds = datasette.setting("sql_time_limit_ms") / 1000
     queries = QueryService(service, limit_seconds, datasette.plugin_config("liandong") or {})
     service.closing(queries.close)
-    _guarded[datasette] = _Guarded(service, rules, Verdicts(service), watch or Nobody(), health, queries)
+    _guarded[datasette] = _Guarded(
+        service, rules, Verdicts(service), watch or Nobody(), health, queries, AnomalyPages(service)
+    )
     return datasette
 
 
@@ -277,7 +280,8 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         (r"^/language$", bind(pages.set_language)),
         (r"^/access$", bind(access_page.access)),
         (r"^/access/rules$", bind(permissions_page.permissions)),
-        (r"^/anomalies$", bind(anomalies_page.anomalies)),
+        (r"^/anomalies$", bind(guarded.anomalies.anomalies)),
+        (r"^/anomalies/review$", bind(guarded.anomalies.judge)),
         (r"^/request$", bind(access_page.request_draft)),
         (r"^/grants$", bind(grants_page.list_grants)),
         (r"^/grants/new$", bind(grants_page.new_grant)),
