@@ -193,7 +193,7 @@ PAGES = [
     ("gaj-1", "/queries"),
     *(("zhzf-3", path) for path in ("/account", "/account/password?done=x", "/agency", "/agency/enrol")),
     *(("zhzf-3", f"/agency/{path}") for path in ("officers/zhzf-1", "officers/zhzf-1/reset", "keys/add", "tokens/add")),
-    *(("ywzx-3", path) for path in ("/agencies", "/agencies/register", "/agencies/id/zhzf", "/agency/officers/nobody")),
+    *(("ywzx-3", path) for path in ("/agencies", "/agencies/register", "/agencies/id/zhzf", "/agency/officers/yw-9")),
 ]
 
 
