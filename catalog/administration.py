@@ -1,17 +1,18 @@
 """What people change in the register, by page or by command: each act only by whoever may do it.
 
 One class for both doors, so that neither can forget a check: :mod:`catalog.identity.duties` decides first, then the
-module that knows the thing does it, entry first. Grants are given and revoked in :mod:`catalog.grants`.
+module that knows the thing does it, entry first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from catalog import publishing
+from catalog import grants, publishing, suspensions
 from catalog.errors import UsageError
+from catalog.grants import Grant
 from catalog.identity import agencies, duties, keys, officers, roles, tokens
 from catalog.identity.actor import Actor
 from catalog.identity.duties import DutyError
@@ -136,6 +137,44 @@ class Administration:
         """Withdraw a published table."""
         duties.require(self.actor, "resource.withdraw")
         return publishing.withdraw(self.register, self.ledger, resource, reason, self.actor.officer)
+
+    # -- grants and suspensions ----------------------------------------------------------------------------------------
+
+    def give(self, grant: Grant, columns: Collection[str] | None = None) -> Appended:
+        """Give a grant for one's own agency's data; it holds from the next request on.
+
+        Args:
+            columns: the columns of the table, where they are known.
+        """
+        self._require("grant.give", grant.provider)
+        grants.check(self.register, grant, columns)
+        return grants.give(self.register, self.ledger, grant, officer=self.actor.officer)
+
+    def revoke(self, grant_id: str, reason: str) -> Appended:
+        """Revoke a grant of one's own agency; it ends with the next request."""
+        grant = grants.one_grant(self.register, grant_id)
+        self._require("grant.revoke", grant["provider"] if grant is not None else None)
+        return grants.revoke(self.register, self.ledger, grant_id, reason, officer=self.actor.officer)
+
+    def suspend(self, agency: str, resource: str | None, reason: str, basis: str = "") -> Appended:
+        """Suspend an agency's access, to one table or to all but the directory and its own data."""
+        duties.require(self.actor, "access.suspend")
+        what = {
+            "id": suspensions.next_id(self.register),
+            "agency": agency,
+            "resource": resource,
+            "by": self.actor.agency,
+            "basis": basis,
+            "reason": reason,
+        }
+        return suspensions.suspend(self.register, self.ledger, what, officer=self.actor.officer)
+
+    def restore(self, suspension: str, reason: str) -> Appended:
+        """Restore access that was suspended."""
+        duties.require(self.actor, "access.restore")
+        return suspensions.restore(
+            self.register, self.ledger, suspension, self.actor.agency, reason, officer=self.actor.officer
+        )
 
     # -- parts --------------------------------------------------------------------------------------------------------
 

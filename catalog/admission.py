@@ -21,7 +21,9 @@ def must_change_first(actor: Actor, found: Match | None) -> bool:
 
 def check(actor: Actor, route: Route) -> None:
     """Raise :class:`RequestError` 403 unless an actor of that role may call the route at all."""
-    if route.access is Access.AUDIT and not duties.may(actor, "ledger.read"):
+    if route.name == "permissions":
+        duties.require(actor, "permissions.explain")
+    elif route.access is Access.AUDIT and not duties.may(actor, "ledger.read"):
         raise RequestError(
             403,
             "only the supervising offices read the whole ledger; your own entries are under “Our queries”",

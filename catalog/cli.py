@@ -10,7 +10,10 @@ from pathlib import Path
 import click
 
 from catalog.cli_client import check_signature, query
+from catalog.commands.access import access
 from catalog.commands.agency import agency
+from catalog.commands.audit import audit
+from catalog.commands.grant import grant
 from catalog.commands.key import key
 from catalog.commands.officer import officer
 from catalog.commands.resource import resource
@@ -46,7 +49,7 @@ main.add_command(ingest)
 main.add_command(witness)
 main.add_command(query)
 main.add_command(check_signature)
-for group in (agency, officer, key, token, resource):
+for group in (agency, audit, officer, key, token, resource, grant, access):
     main.add_command(group)
 main.add_command(restore_command)
 

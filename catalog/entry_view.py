@@ -41,6 +41,7 @@ def resource_title(titles: Titles, resource: str) -> str:
         "home": gettext("Home page"),
         "ledger": gettext("Ledger"),
         "permissions": gettext("Permissions"),
+        "anomalies": gettext("Worth a look"),
         "batch": gettext("Several tables"),
     }
     if resource in named:

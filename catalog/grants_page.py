@@ -10,10 +10,13 @@ from datasette import Response
 from datasette.utils.asgi import Request
 
 from catalog import grants, i18n, suspensions, titles
+from catalog.administration import Administration
 from catalog.authentication import Credentials
 from catalog.errors import RequestError, UsageError
 from catalog.grants import Grant, GrantError
 from catalog.i18n import gettext
+from catalog.identity import duties
+from catalog.identity.actor import Actor
 from catalog.identity.agencies import agencies
 from catalog.listing import ColumnView, local_time, say
 from catalog.overview import agency_names
@@ -82,14 +85,13 @@ async def one_grant(datasette: Datasette, service: Service, request: Request) ->
         )
     error = ""
     if request.method == "POST":
-        _require_admin(credentials, grant["provider"])
         sent = await form(request)
         if not sent.get("sure"):
             error = gettext("Tick that it is to be revoked, so that nothing is revoked by mistake.")
         else:
             try:
                 reason = sent.get("reason", "")
-                grants.revoke(service.register, service.ledger, grant["id"], reason, officer=actor.officer)
+                _office(service, actor).revoke(grant["id"], reason)
                 return Response.redirect(datasette.urls.path(f"/grants/{grant['id']}"), 303)
             except UsageError as wrong:
                 error = i18n.choose(wrong.zh, wrong.en)
@@ -116,7 +118,7 @@ async def new_grant(datasette: Datasette, service: Service, request: Request) ->
     """Giving a grant: the table, then the form, then all of it once more to confirm; only then it is given."""
     credentials: Credentials = request.scope["liandong_credentials"]
     actor = credentials.actor
-    _require_admin(credentials, actor.agency)
+    duties.require(actor, "grant.give", actor.agency, actor.role)
     sent = await form_lists(request) if request.method == "POST" else {}
     before = _copied(service, actor.agency, request.args.get("copy"))
     resource = _one(sent, "resource") or request.args.get("resource") or (before["resource"] if before else "")
@@ -164,7 +166,7 @@ async def _confirm(datasette: Datasette, service: Service, request: Request, gra
 
 def _give(datasette: Datasette, service: Service, credentials: Credentials, grant: Grant) -> Response:
     try:
-        grants.give(service.register, service.ledger, grant, officer=credentials.actor.officer)
+        _office(service, credentials.actor).give(grant)
     except ConflictError as error:
         found = grants.one_grant(service.register, grant.id)
         if found is None or found["provider"] != grant.provider or found["grantee"] != grant.grantee:
@@ -179,18 +181,12 @@ def _give(datasette: Datasette, service: Service, credentials: Credentials, gran
 # -- who may ----------------------------------------------------------------------------------------------------------
 
 
-def _may_give(actor: Any) -> bool:
-    return actor.auth == "session" and "admin" in actor.roles
+def _may_give(actor: Actor) -> bool:
+    return duties.may(actor, "grant.give", actor.agency, actor.role)
 
 
-def _require_admin(credentials: Credentials, provider: str) -> None:
-    actor = credentials.actor
-    if not _may_give(actor) or actor.agency != provider:
-        raise RequestError(
-            403,
-            "grants are given and revoked by the provider's administrator, signed in in person",
-            "授权由提供单位的管理员本人登录后给予和撤回",
-        )
+def _office(service: Service, actor: Actor) -> Administration:
+    return Administration(service.instance, service.register, service.ledger, actor)
 
 
 # -- the form ---------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Every Datasette hook, thin. What depends on its version (1.0a41): this, `databases`, `rule_table`; docs/adr/0001.
+"""Every Datasette hook, thin. What depends on its version (1.0a41): this, `databases`, `rule_table`, `explained`.
 
 The hooks do nothing in a Datasette that :func:`build` did not make, so that the package can be installed beside other
 uses of Datasette; but a Datasette started by hand on an instance folder is refused, since nothing would guard it.
@@ -16,8 +16,7 @@ from weakref import WeakKeyDictionary
 
 import yaml
 from datasette import Response, hookimpl
-from datasette.permissions import PermissionSQL
-from datasette.renderer import json_renderer
+from datasette.permissions import PermissionSQL, _permission_check_cache
 from datasette.utils import MultiParams, StartupError
 from datasette.utils.asgi import Request
 
@@ -30,8 +29,10 @@ from catalog import (
     csv_answer,
     grants_page,
     i18n,
+    json_answer,
     listing,
     pages,
+    permissions_page,
     purpose_page,
     queries_page,
     refusal,
@@ -39,6 +40,8 @@ from catalog import (
     use_page,
 )
 from catalog.address import PublicAddress
+from catalog.anomalies_page import AnomalyPages
+from catalog.asking import SCOPE_KEY, Asked
 from catalog.authentication import Credentials
 from catalog.databases import CategoryDatabase, read_without_a_thread
 from catalog.errors import UsageError
@@ -48,7 +51,7 @@ from catalog.query import page as query_page
 from catalog.query.service import QueryService
 from catalog.recorder import Gate
 from catalog.routes import pattern_of
-from catalog.rule_table import SOURCE, RuleTable
+from catalog.rule_table import SOURCE, RuleTable, Verdicts
 from catalog.service import Service
 from catalog.serving.metrics import Metrics
 from catalog.serving.pages import Health
@@ -65,9 +68,11 @@ class _Guarded:
 
     service: Service
     rules: RuleTable
+    verdicts: Verdicts
     watch: Watch
     health: Health
     queries: QueryService
+    anomalies: AnomalyPages
 
 
 _guarded: WeakKeyDictionary[Datasette, _Guarded] = WeakKeyDictionary()
@@ -117,7 +122,9 @@ def build(service: Service, watch: Watch | None = None, metrics: Metrics | None 
     limit_seconds = datasette.setting("sql_time_limit_ms") / 1000
     queries = QueryService(service, limit_seconds, datasette.plugin_config("liandong") or {})
     service.closing(queries.close)
-    _guarded[datasette] = _Guarded(service, rules, watch or Nobody(), health, queries)
+    _guarded[datasette] = _Guarded(
+        service, rules, Verdicts(service), watch or Nobody(), health, queries, AnomalyPages(service)
+    )
     return datasette
 
 
@@ -156,7 +163,7 @@ def _count_rows(datasette: Datasette) -> None:
 
     def counted_json(request: Request, args: Any, data: dict[str, Any], error: Any, truncated: Any = None) -> Response:
         tally.add_table(data.get("rows") or (), data.get("facet_results"))
-        return json_renderer(request, args, data, error, truncated)
+        return json_answer.render(request, args, data, error, truncated)
 
     datasette.render_template = counted
     datasette.renderers["json"] = (counted_json, lambda: True)
@@ -198,12 +205,29 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
     return wrap
 
 
+def _remember_permissions(datasette: Datasette, request: Request, verdicts: Verdicts) -> None:
+    """Let Datasette go on from what it decided in the same state of the register.
+
+    It also asks of each table whether the anonymous may see it, only to call the answer private. They never may; said
+    here, that question costs no SQL, and what is said can only deny.
+    """
+    known = verdicts.now()
+    asked: Asked | None = request.scope.get(SCOPE_KEY)
+    if asked is not None and "/" in asked.resource:
+        database, table = asked.resource.split("/", 1)
+        action = datasette.actions["view-table"]
+        known[None, action.name, database, action.normalize_child(table)] = False
+    _permission_check_cache.set(known)  # the router, which made an empty one for this request, takes it back at the end
+
+
 @hookimpl
-def actor_from_request(request: Request) -> dict[str, Any] | None:
-    if "liandong_credentials" not in request.scope:
+def actor_from_request(datasette: Datasette, request: Request) -> dict[str, Any] | None:
+    guarded = _guarded.get(datasette)
+    if guarded is None or "liandong_credentials" not in request.scope:
         return None  # not behind our gate
     if type(request) is Request:
         request.__class__ = _ReadOnce  # the first hook that sees a request; the object is Datasette's to make
+        _remember_permissions(datasette, request, guarded.verdicts)
     credentials: Credentials | None = request.scope["liandong_credentials"]
     return credentials.actor.to_datasette() if credentials else None
 
@@ -255,6 +279,9 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         (r"^/$", bind(pages.home)),
         (r"^/language$", bind(pages.set_language)),
         (r"^/access$", bind(access_page.access)),
+        (r"^/access/rules$", bind(permissions_page.permissions)),
+        (r"^/anomalies$", bind(guarded.anomalies.anomalies)),
+        (r"^/anomalies/review$", bind(guarded.anomalies.judge)),
         (r"^/request$", bind(access_page.request_draft)),
         (r"^/grants$", bind(grants_page.list_grants)),
         (r"^/grants/new$", bind(grants_page.new_grant)),

@@ -48,6 +48,8 @@ async def refused(datasette: Datasette, service: Service, request: Request, aske
         if decision.code in REFERRALS and request.actor["role"] != "supervisor":
             request_draft = draft_for(service, resource, request.actor["agency"], asked.purpose)
         about |= {"draft": request_draft, "clause": clause(decision)}
+        if decision.allowed:
+            about["form_url"] = datasette.urls.path(f"/query/{asked.resource}")
         about["explain_url"] = datasette.urls.path("/access?" + urlencode({"resource": asked.resource}))
         about["purpose_url"] = _purpose_url(datasette, request, asked, decision)
     found = match(request.method, request.path)

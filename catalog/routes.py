@@ -73,6 +73,7 @@ _TOKEN = r"(?P<token>token:[0-9a-f]{16})"  # noqa: S105 - a token's public id, n
 API_QUERY, API_BATCH = "api-query", "api-batch"
 #: A query with 20 filters, some of them lists, and 500 look-ups with columns of their own.
 _QUERY_BYTES, _BATCH_BYTES = 128 * 1024, 512 * 1024
+_FORM_BYTES = 16 * 1024
 
 
 def _route(name: str, methods: frozenset[str], pattern: str, access: Access, **more: Any) -> Route:
@@ -122,6 +123,9 @@ ROUTES = (
     _route("asked", _READ, r"/asked(\.(?P<format>xlsx))?", Access.SIGNED_IN),
     _route("entries", _READ, rf"/log/tile/entries/{_TILE}", Access.AUDIT),
     _route("ledger", _READ, r"/ledger", Access.AUDIT),
+    _route("anomalies", _READ, r"/anomalies", Access.AUDIT),
+    _route("anomaly-review", _POST, r"/anomalies/review", Access.AUDIT, body_bytes=_FORM_BYTES),
+    _route("permissions", _READ, r"/access/rules", Access.AUDIT),
     _route("openapi", _READ, r"/api/openapi\.json", Access.PUBLIC, format="json"),
     _route(API_BATCH, _POST, r"/api/query/batch", Access.RECORDED, format="json", body_bytes=_BATCH_BYTES),
     _route(

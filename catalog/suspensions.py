@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from catalog.errors import UsageError
+from catalog.grants import MAX_TEXT_LENGTH
 from catalog.identity.projection import record
 from catalog.identity.register import Register
 from ledger import Appended, Ledger
@@ -38,9 +39,18 @@ def suspend(
             f"没有单位 {given['agency']!r}；请查看 `liandong agency list`",
         )
     _check_by(register, given["by"], resource)
-    if not given["reason"]:
+    if not 0 < len(given["reason"]) <= MAX_TEXT_LENGTH or len(given["basis"]) > MAX_TEXT_LENGTH:
         raise UsageError(
-            "say what the agency did that its access is suspended for", "请写明暂停共享的事由，即该单位的违规情形"
+            f"say what the agency did that its access is suspended for, in at most {MAX_TEXT_LENGTH} characters",
+            f"请写明暂停共享的事由，即该单位的违规情形，不超过 {MAX_TEXT_LENGTH} 字",
+        )
+    if (
+        resource is not None
+        and register.one("SELECT 1 FROM resources WHERE database || '/' || table_name = ?", (resource,)) is None
+    ):
+        raise UsageError(
+            f"{resource!r} is not published; see `liandong resource list` (write it as DATABASE/TABLE)",
+            f"{resource!r} 未发布；请查看 `liandong resource list`（写法为 数据库/表）",
         )
     fields = {
         "suspension": given["id"],
@@ -70,8 +80,11 @@ def restore(
             f"没有生效中的暂停 {suspension_id!r}；请查看 `liandong access list`",
         )
     _check_by(register, by, row["resource"])
-    if not reason.strip():
-        raise UsageError("say why access is restored, such as what was put right", "请写明恢复共享的理由，如整改情况")
+    if not 0 < len(reason.strip()) <= MAX_TEXT_LENGTH:
+        raise UsageError(
+            f"say why access is restored, such as what was put right, in at most {MAX_TEXT_LENGTH} characters",
+            f"请写明恢复共享的理由，如整改情况，不超过 {MAX_TEXT_LENGTH} 字",
+        )
     fields = {"suspension": suspension_id, "agency": row["agency"], "by": by, "reason": reason.strip()}
     once = (f"access.restored:{suspension_id}",)
     return record(register, ledger, "access.restored", fields, particulars={"officer": officer}, once=once)

@@ -283,9 +283,10 @@ class Ledger:
         rows = self._read(lambda store: store.newest(limit, before=before, where=where))
         return [canonical.decode_object(row) for row in rows]
 
-    def since(self, seq: int, kinds: Sequence[str]) -> list[Any]:
-        """Decoded entries of ``kinds`` from ``seq`` on, oldest first."""
-        return [canonical.decode_object(row) for row in self._read(lambda store: store.since(seq, "kind", kinds))]
+    def since(self, seq: int, kinds: Sequence[str], until: int | None = None) -> list[Any]:
+        """Decoded entries of ``kinds`` from ``seq`` on, oldest first; with ``until``, those before that number."""
+        rows = self._read(lambda store: store.since(seq, "kind", kinds, until))
+        return [canonical.decode_object(row) for row in rows]
 
     def used(self, once_key: str) -> int | None:
         """The entry that used a ``once`` key, if any."""

@@ -31,7 +31,7 @@ def item_vectors() -> Case:
             }
         )
     return {
-        "about": "Batches (entry.md E20-E22): commitments of items, their root, the path of each (receipt.md R10, R11).",
+        "about": "Batches (entry.md E20-E22): commitments of items, their root, paths (receipt.md R10, R11).",
         "valid": valid,
         "invalid": _bad(valid[3]),
     }

@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from catalog import grants
+from catalog import grants, suspensions
 from catalog.errors import UsageError
 from catalog.grants import Grant
 from catalog.identity import keys, officers, tokens
@@ -103,6 +103,7 @@ def _fill(path: Path, public_url: str) -> None:
         _give_credentials(instance, ledger, register, county)
         for grant in county["grants"]:
             grants.give(register, ledger, _grant(grant))
+        _suspend_and_restore(ledger, register, county)
 
 
 def _adopt_rules(instance: Instance, ledger: Ledger) -> None:
@@ -182,6 +183,34 @@ def _publish(instance: Instance, ledger: Ledger, register: Register, county: dic
             sharing_class, condition, basis = shared[item["code"]]
             provider, resource = item["provider"], f"{database}/{table}"
             grants.publish(register, ledger, resource, provider, sharing_class, condition=condition, basis=basis)
+    for item in county["listed"]:
+        sharing_class, _, basis = shared[item["code"]]
+        resource = f"{item['database']}/{item['table']}"
+        grants.publish(register, ledger, resource, item["provider"], sharing_class, basis=basis)
+    _title_listed(instance.path / "metadata.yml", county["listed"])
+
+
+def _title_listed(metadata: Path, listed: list[dict[str, Any]]) -> None:
+    """Give what is published and not held here its titles: no mapping says them."""
+    content = yaml.safe_load(metadata.read_text(encoding="utf-8"))
+    for item in listed:
+        tables = content["databases"][item["database"]].setdefault("tables", {})
+        title, about = item["title"], item["description"]
+        tables[item["table"]] = {
+            "title": title["zh"],
+            "title_en": title["en"],
+            "description": about["zh"],
+            "description_en": about["en"],
+        }
+    metadata.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
+
+
+def _suspend_and_restore(ledger: Ledger, register: Register, county: dict[str, Any]) -> None:
+    for each in county["suspensions"]:
+        what = {"id": suspensions.next_id(register), "reason": each["reason"]["zh"]}
+        what |= {name: each[name] for name in ("agency", "resource", "by")}
+        suspensions.suspend(register, ledger, what)
+        suspensions.restore(register, ledger, what["id"], each["by"], each["restored"]["zh"])
 
 
 def _grant(grant: dict[str, Any]) -> Grant:
@@ -195,6 +224,7 @@ def _grant(grant: dict[str, Any]) -> Grant:
         grant["valid_from"],
         grant["valid_to"],
         grant["legal_basis"]["zh"],
+        tuple(grant["columns"]) if "columns" in grant else None,
     )
 
 

@@ -109,6 +109,9 @@ DUTIES: tuple[Duty, ...] = (
     *(Duty("catalog.read", role, ANYBODY, ANY, Nature.OWN) for role in AGENCY_ROLES),
     Duty("service.figures", "operator", ANYBODY, ANY, Nature.OWN),
     Duty("service.figures", "supervisor", ANYBODY, ANY, Nature.OWN),
+    # How the permissions come out: whoever looks after the program, and whoever looks after that.
+    Duty("permissions.explain", "operator", ANYBODY, ANY, Nature.OWN),
+    Duty("permissions.explain", "supervisor", ANYBODY, ANY, Nature.OWN),
     # Supervision.
     Duty("ledger.read", "supervisor", ANYBODY, ANY, Nature.CERTIFIES),
     Duty("anomaly.review", "supervisor", frozenset({"officer", "approver"}), ANY, Nature.CERTIFIES),
@@ -138,6 +141,7 @@ ACT_WORDS = {
     "access.restore": ("restores access", "恢复共享"),
     "catalog.read": ("queries the catalog", "查询目录"),
     "service.figures": ("sees the figures of the service", "查看服务运行指标"),
+    "permissions.explain": ("sees how permissions are decided for others", "核对其他单位的权限"),
     "ledger.read": ("reads the whole ledger", "查阅全部台账"),
     "anomaly.review": ("reviews anomalies", "核查异常"),
 }

@@ -329,11 +329,13 @@ class Store:
         rows = self._db.execute(sql + " ORDER BY seq DESC LIMIT ?", (*values, max(0, min(limit, _NO_LIMIT))))
         return [row[0] for row in rows]
 
-    def since(self, start: int, field: str, values: Sequence[str]) -> list[bytes]:
-        """Entries from seq ``start`` on whose indexed ``field`` is one of ``values``, oldest first."""
+    def since(self, start: int, field: str, values: Sequence[str], until: int | None = None) -> list[bytes]:
+        """Entries from seq ``start`` to before ``until`` whose indexed ``field`` is one of ``values``, oldest first."""
         marks = ", ".join("?" * len(values))
-        sql = f"SELECT entry FROM entries WHERE entry ->> '$.{field}' IN ({marks}) AND seq >= ? ORDER BY seq"  # noqa: S608
-        return [row[0] for row in self._db.execute(sql, (*values, start))]
+        sql = (
+            f"SELECT entry FROM entries WHERE entry ->> '$.{field}' IN ({marks}) AND seq >= ? AND seq < ? ORDER BY seq"  # noqa: S608
+        )
+        return [row[0] for row in self._db.execute(sql, (*values, start, _NO_LIMIT if until is None else until))]
 
     def checkpoint(self) -> tuple[int, bytes] | None:
         """Size and bytes of the newest checkpoint."""

@@ -9,9 +9,9 @@ from catalog.decisions import Decisions
 from catalog.grants import Grant
 from catalog.identity.agencies import register_agency
 from catalog.identity.register import Register
-from tests.catalog.identity.conftest import World, world
+from tests.catalog.identity.conftest import World, world, world_template
 
-__all__ = ["world"]
+__all__ = ["world", "world_template"]
 
 PLACE = "work/permits"
 GRANT = Grant("g-1", "a", "b", "work", "permits", ("case",), "2026-02-01", "2026-11-23", "第七条")

@@ -11,9 +11,9 @@ from catalog import grants
 from catalog.errors import UsageError
 from catalog.grants import Grant, GrantError
 from ledger import ConflictError
-from tests.catalog.identity.conftest import World, world
+from tests.catalog.identity.conftest import World, world, world_template
 
-__all__ = ["world"]
+__all__ = ["world", "world_template"]
 
 GRANT = Grant("g-1", "a", "b", "work", "permits", ("case",), "2026-02-01", "2026-11-23", "第七条", ("id", "number"))
 

@@ -251,7 +251,9 @@ async def test_home_says_of_each_table_who_provides_it_and_whether_it_may_be_que
     cards = html.split('<li class="card">')[1:]
     assert len(cards) == 6
     work = cards[1].partition("</ol>")[0]
-    (inspections, penalties, permits) = re.findall(r'<p class="tables-title">(.*?)</li>', work, re.S)
+    (informants, inspections, penalties, permits) = re.findall(r'<p class="tables-title">(.*?)</li>', work, re.S)
+    assert "不予共享" in informants
+    assert "《中华人民共和国食品安全法》第一百一十五条" in informants
     assert "需申请授权" in inspections
     assert "不是拒绝" in inspections
     assert 'href="/access?resource=work%2Finspections"' in inspections
@@ -453,7 +455,7 @@ async def test_own_queries_are_listed_with_their_receipts_and_others_are_not(app
     await get(app, "/work/inspections", status=403)
     html = await get(app, "/queries")
     said = words(html)
-    assert "道路运输行政许可" not in said
+    assert "道路运输行政许可" not in said.partition("台账条目")[2]
     assert "行政处罚决定" in said
     assert "JSON" in said
     assert "令牌" in said

@@ -185,12 +185,12 @@ async def test_a_condition_that_the_register_shows_unmet_is_refused(app: InProce
 async def test_a_suspension_is_refused_with_its_number_and_gone_when_it_is_restored(app: InProcess) -> None:
     suspend(app)
     body, entry = await ask(app, PENALTIES)
-    assert (body["code"], entry["kind"], entry["suspension"]) == ("suspended", "query.refused", "s-0001")
+    assert (body["code"], entry["kind"], entry["suspension"]) == ("suspended", "query.refused", "s-0002")
     assert "超出授权范围" in body["error_zh"]
     assert (await ask(app, "/work/permits.json"))[0]["code"] == "suspended"
     assert (await app.client.get("/directory/resources.json", headers=app.bearer())).status_code == 200
     assert (await app.client.get("/dynamics/activities.json", headers=app.bearer())).status_code == 200  # its own
-    suspensions.restore(app.service.register, app.service.ledger, "s-0001", "sjj", "整改到位")
+    suspensions.restore(app.service.register, app.service.ledger, "s-0002", "sjj", "整改到位")
     assert (await app.client.get(PENALTIES, headers=app.bearer())).status_code == 200
 
 

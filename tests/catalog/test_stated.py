@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from catalog.purpose import HOLDS, Purpose
 from catalog.stated import forget, recall, remember
-from tests.catalog.identity.conftest import World, world
+from tests.catalog.identity.conftest import World, world, world_template
 
-__all__ = ["world"]
+__all__ = ["world", "world_template"]
 
 JOINT = Purpose("joint", "示联〔2026〕3号", "夜间检查", ("a", "b"))
 

@@ -8,9 +8,9 @@ from catalog import grants, suspensions
 from catalog.errors import UsageError
 from catalog.identity.agencies import register_agency
 from ledger import ConflictError
-from tests.catalog.identity.conftest import World, world
+from tests.catalog.identity.conftest import World, world, world_template
 
-__all__ = ["world"]
+__all__ = ["world", "world_template"]
 
 ALL = {"id": "s-0001", "agency": "b", "by": "d", "reason": "超出授权范围使用"}
 

@@ -24,7 +24,7 @@ from tests.conftest import credentials, serving
 from tools.cli_docs import commands
 
 OWN = "seven quiet herons"
-GROUPS = ("agency", "officer", "key", "token", "resource")
+GROUPS = ("agency", "officer", "key", "token", "resource", "grant", "access")
 
 
 class Console:

@@ -80,6 +80,10 @@ TABLE: dict[str, dict[str, tuple[set[str], str]]] = {
         "operator": ({"officer", "admin", "system"}, "any"),
         "supervisor": ({"officer", "answerer", "approver", "admin", "system"}, "any"),
     },
+    "permissions.explain": {
+        "operator": ({"officer", "admin", "system"}, "any"),
+        "supervisor": ({"officer", "answerer", "approver", "admin", "system"}, "any"),
+    },
     "catalog.read": {
         "agency": ({"officer", "answerer", "approver", "admin", "system"}, "any"),
         "supervisor": ({"officer", "answerer", "approver", "admin", "system"}, "any"),

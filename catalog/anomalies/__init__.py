@@ -1,0 +1,1 @@
+"""What supervisors should look at: rules over entries, each a pure function in a module of its own."""
