@@ -26,7 +26,7 @@ TEMPLATES = sorted((ROOT / "catalog/templates").glob("*.html"))
 PO_FILE = ROOT / "catalog/locale/zh_CN/LC_MESSAGES/liandong.po"
 CHINESE = re.compile(r"[㐀-鿿]")
 #: What the pages say in either language: names of formats and of the command.
-NAMES = {"JSON", "CSV"}
+NAMES = {"JSON", "CSV", "POST"}
 
 
 @pytest.fixture
