@@ -10,6 +10,7 @@ from datasette import Response
 from datasette.utils.asgi import Request
 
 from catalog import stated
+from catalog.agency_scope import done_message
 from catalog.authentication import Credentials
 from catalog.cookies import browser_cookie, session_cookie, set_cookie
 from catalog.errors import AuthenticationError, RequestError
@@ -34,7 +35,7 @@ FAILED_TAKES_SECONDS = 0.5
 async def sign_in(datasette: Datasette, service: Service, request: Request) -> Response:
     """The sign-in form, and what it sends."""
     if request.method != "POST":
-        about = {"next": safe_next(request.args.get("next")), "changed": request.args.get("changed") == "1"}
+        about = {"next": safe_next(request.args.get("next"))}
         return await render_private(datasette, request, "sign_in.html", about)
     form, started = await read_form(request), time.monotonic()
     target, login = safe_next(form.raw("next")), form.text("login")
@@ -83,7 +84,7 @@ async def account(datasette: Datasette, service: Service, request: Request) -> R
         "today": service.register.today(),
         "titles": {each["id"]: each for each in officers.listing(service.register, credentials.actor.agency)},
         "sessions": sessions.listing(service.register, login, credentials.session),
-        "done": request.args.get("done", ""),
+        "done": done_message(request.args.get("done", "")),
         "hours": sessions.SESSION_HOURS,
         "idle_minutes": sessions.IDLE_MINUTES,
     }

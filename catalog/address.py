@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 from catalog.errors import RequestError, UsageError
 from catalog.http import Scope
 from catalog.routes import ROUTES
-from ledger import CATEGORIES
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -105,5 +104,6 @@ class PublicAddress:
 
 
 def _is_ours(segment: str) -> bool:
-    begins = re.compile(rf"/{re.escape(segment)}(?![a-z0-9_-])")
-    return segment in CATEGORIES or any(begins.match(route.pattern.pattern) for route in ROUTES)
+    """Whether an address of ours begins with ``segment``: by the patterns of routes."""
+    begins = re.compile(rf"/(\(\?(:|P<\w+>)([^)]*\|)?)?{re.escape(segment)}(?![a-z0-9_-])")
+    return any(begins.match(route.pattern.pattern) for route in ROUTES)

@@ -19,6 +19,8 @@ from ledger.fields import DATE
 #: Entries are fetched in so many at once.
 _CHUNK = 200
 QUERY_KINDS = frozenset({"query.served", "query.referred", "query.refused", "query.failed"})
+#: What an entry says for its resource where a batch asked more than one table; they stand in ``resources``.
+SEVERAL = "batch"
 #: So many records of use are looked through for what became of an answer.
 _USES = 10_000
 
@@ -70,9 +72,11 @@ class Filter:
 
 def own(ledger: Ledger, requester: str, wanted: Filter, before: int | None) -> Iterator[Entry]:
     """What was asked in the name of ``requester``, newest first."""
-    where = {"requester": requester} | ({"resource": wanted.resource} if wanted.resource else {})
+    where = {"requester": requester}
     first, end = wanted.span(ledger)
-    for entry in _newest(ledger, where, first, _earlier(before, end)):
+    end = _earlier(before, end)
+    found = _of(ledger, wanted.resource, where, first, end) if wanted.resource else _newest(ledger, where, first, end)
+    for entry in found:
         if entry["kind"] in QUERY_KINDS or entry["kind"] == "audit.read":
             yield entry
 
@@ -80,17 +84,17 @@ def own(ledger: Ledger, requester: str, wanted: Filter, before: int | None) -> I
 def by_others(ledger: Ledger, provider: str, wanted: Filter, before: int | None) -> Iterator[Entry]:
     """Who else asked for the provider's data, newest first."""
     first, end = wanted.span(ledger)
+    where = {"requester": wanted.requester} if wanted.requester else {}
     lists = [
-        _newest(
-            ledger,
-            {"resource": resource} | ({"requester": wanted.requester} if wanted.requester else {}),
-            max(first, since),
-            _earlier(_earlier(before, end), until),
-        )
+        _of(ledger, resource, where, max(first, since), _earlier(_earlier(before, end), until))
         for resource, since, until in provided(ledger, provider)
         if wanted.resource in ("", resource)
     ]
+    last = None
     for entry in heapq.merge(*lists, key=lambda entry: -entry["seq"]):
+        if entry["seq"] == last:  # a batch that asked two of its tables
+            continue
+        last = entry["seq"]
         if entry["kind"] in QUERY_KINDS and entry["requester"] != provider:
             yield entry
 
@@ -114,6 +118,17 @@ def uses(ledger: Ledger, where: Mapping[str, str]) -> dict[int, Entry]:
     for entry in ledger.newest(_USES, where={"kind": "use.recorded", **where}):
         found.setdefault(entry["served"], entry)
     return found
+
+
+def _of(ledger: Ledger, resource: str, where: dict[str, str], first: int, end: int | None) -> Iterator[Entry]:
+    """Entries about a table, newest first, batches that asked it beside others among them."""
+    batches = (
+        entry
+        for entry in _newest(ledger, {**where, "resource": SEVERAL}, first, end)
+        if resource in entry.get("resources", ())
+    )
+    alone = _newest(ledger, {**where, "resource": resource}, first, end)
+    return heapq.merge(alone, batches, key=lambda entry: -entry["seq"])
 
 
 def _newest(ledger: Ledger, where: dict[str, str], first: int, end: int | None) -> Iterator[Entry]:

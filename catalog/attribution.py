@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from catalog.algorithms import SignatureMismatchError, check_signature
 from catalog.errors import CatalogError
-from catalog.identity.key_statement import PublicKey, algorithm_of, key_id
+from catalog.identity.key_statement import PublicKey, algorithm_of, fingerprint, key_id, raw_public
 from ledger import EntryError, Receipt
 from ledger.entries import check_entry
 from ledger.log import canonical, commitment
@@ -45,6 +45,7 @@ class Shown:
 
     seq: int
     keyid: str
+    fingerprint: str
     algorithm: str
     method: str
     target_uri: str
@@ -119,6 +120,7 @@ def _read(seq: int, base: str, key: PublicKey, *, in_ledger: bool) -> Shown:
     return Shown(
         seq,
         key_id(key),
+        fingerprint(raw_public(key)),
         algorithm_of(key),
         values["@method"],
         values["@target-uri"],

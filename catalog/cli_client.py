@@ -128,6 +128,7 @@ def _describe(shown: Shown) -> str:
     return (
         f"签名成立：持有此密钥者提出了此请求。 The signature holds: the holder of this key asked this.\n"
         f"密钥 key             {shown.keyid} ({shown.algorithm})\n"
+        f"指纹 fingerprint     {shown.fingerprint}（请与书面核对 compare it with the paper）\n"
         f"请求 request         {shown.method} {shown.target_uri}\n"
         f"签名时间 signed at   {created}（请求方时钟 by the asker's clock）\n"
         f"台账条目 entry       {shown.seq}{body}\n{held}"

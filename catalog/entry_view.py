@@ -42,6 +42,7 @@ def resource_title(titles: Titles, resource: str) -> str:
         "ledger": gettext("Ledger"),
         "permissions": gettext("Permissions"),
         "anomalies": gettext("Worth a look"),
+        "batch": gettext("Several tables"),
     }
     if resource in named:
         return named[resource]
@@ -96,5 +97,6 @@ def opened(values: Mapping[str, Any], agencies: Mapping[str, str], officers: Map
 
 
 def readable(query: str) -> str:
-    """An address as it was meant: percent-encoding undone, so that Chinese can be read."""
-    return unquote_plus(query)
+    """An address as it was meant: percent-encoding undone, so that Chinese can be read; a body below it as it is."""
+    address, newline, body = query.partition("\n")
+    return unquote_plus(address) + newline + body

@@ -59,6 +59,8 @@ async def read_form(request: Request) -> Form:
         RequestError: 400, it is malformed or has too many fields.
     """
     fields: dict[str, list[str]] = {}
+    if not request.headers.get("content-type"):
+        return Form(fields)  # a button alone
     try:
         sent = await request.form(
             files=True, max_fields=MAX_FORM_FIELDS, max_files=2, max_file_size=MAX_FORM_BYTES, min_free_disk_bytes=0

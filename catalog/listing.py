@@ -354,7 +354,15 @@ class TablePage:
         return self.address.path
 
     def next_url(self, url: str | None) -> str:
-        return str(self._of_this_table(url)) if url else ""
+        """The next page; none where its address would hold values of rows about somebody: that goes by POST."""
+        if not url:
+            return ""
+        there = self._of_this_table(url)
+        if not dict(there.args).get("_next", "").isdecimal() and any(
+            each.private for each in self.text.columns.values()
+        ):
+            return ""
+        return str(there)
 
     @property
     def json_url(self) -> str:

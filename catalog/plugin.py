@@ -16,8 +16,7 @@ from weakref import WeakKeyDictionary
 
 import yaml
 from datasette import Response, hookimpl
-from datasette.permissions import PermissionSQL
-from datasette.renderer import json_renderer
+from datasette.permissions import PermissionSQL, _permission_check_cache
 from datasette.utils import MultiParams, StartupError
 from datasette.utils.asgi import Request
 
@@ -30,6 +29,7 @@ from catalog import (
     csv_answer,
     grants_page,
     i18n,
+    json_answer,
     listing,
     pages,
     permissions_page,
@@ -41,6 +41,7 @@ from catalog import (
 )
 from catalog.address import PublicAddress
 from catalog.anomalies_page import AnomalyPages
+from catalog.asking import SCOPE_KEY, Asked
 from catalog.authentication import Credentials
 from catalog.databases import CategoryDatabase, read_without_a_thread
 from catalog.errors import UsageError
@@ -50,7 +51,7 @@ from catalog.query import page as query_page
 from catalog.query.service import QueryService
 from catalog.recorder import Gate
 from catalog.routes import pattern_of
-from catalog.rule_table import SOURCE, RuleTable
+from catalog.rule_table import SOURCE, RuleTable, Verdicts
 from catalog.service import Service
 from catalog.serving.metrics import Metrics
 from catalog.serving.pages import Health
@@ -67,6 +68,7 @@ class _Guarded:
 
     service: Service
     rules: RuleTable
+    verdicts: Verdicts
     watch: Watch
     health: Health
     queries: QueryService
@@ -120,7 +122,9 @@ def build(service: Service, watch: Watch | None = None, metrics: Metrics | None 
     limit_seconds = datasette.setting("sql_time_limit_ms") / 1000
     queries = QueryService(service, limit_seconds, datasette.plugin_config("liandong") or {})
     service.closing(queries.close)
-    _guarded[datasette] = _Guarded(service, rules, watch or Nobody(), health, queries, AnomalyPages(service))
+    _guarded[datasette] = _Guarded(
+        service, rules, Verdicts(service), watch or Nobody(), health, queries, AnomalyPages(service)
+    )
     return datasette
 
 
@@ -159,7 +163,7 @@ def _count_rows(datasette: Datasette) -> None:
 
     def counted_json(request: Request, args: Any, data: dict[str, Any], error: Any, truncated: Any = None) -> Response:
         tally.add_table(data.get("rows") or (), data.get("facet_results"))
-        return json_renderer(request, args, data, error, truncated)
+        return json_answer.render(request, args, data, error, truncated)
 
     datasette.render_template = counted
     datasette.renderers["json"] = (counted_json, lambda: True)
@@ -201,12 +205,29 @@ def asgi_wrapper(datasette: Datasette) -> Callable[[App], App]:
     return wrap
 
 
+def _remember_permissions(datasette: Datasette, request: Request, verdicts: Verdicts) -> None:
+    """Let Datasette go on from what it decided in the same state of the register.
+
+    It also asks of each table whether the anonymous may see it, only to call the answer private. They never may; said
+    here, that question costs no SQL, and what is said can only deny.
+    """
+    known = verdicts.now()
+    asked: Asked | None = request.scope.get(SCOPE_KEY)
+    if asked is not None and "/" in asked.resource:
+        database, table = asked.resource.split("/", 1)
+        action = datasette.actions["view-table"]
+        known[None, action.name, database, action.normalize_child(table)] = False
+    _permission_check_cache.set(known)  # the router, which made an empty one for this request, takes it back at the end
+
+
 @hookimpl
-def actor_from_request(request: Request) -> dict[str, Any] | None:
-    if "liandong_credentials" not in request.scope:
+def actor_from_request(datasette: Datasette, request: Request) -> dict[str, Any] | None:
+    guarded = _guarded.get(datasette)
+    if guarded is None or "liandong_credentials" not in request.scope:
         return None  # not behind our gate
     if type(request) is Request:
         request.__class__ = _ReadOnce  # the first hook that sees a request; the object is Datasette's to make
+        _remember_permissions(datasette, request, guarded.verdicts)
     credentials: Credentials | None = request.scope["liandong_credentials"]
     return credentials.actor.to_datasette() if credentials else None
 

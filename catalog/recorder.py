@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 from datasette.utils import error_body
 from datasette.utils.asgi import Request
 
-from catalog import admission, i18n, idempotency, tally
+from catalog import admission, cross_site, i18n, idempotency, tally
 from catalog.arguments import refuse_arguments
 from catalog.asking import SCOPE_KEY, Asked, purpose_of
 from catalog.authentication import Credentials, authenticate
@@ -153,12 +153,27 @@ class Gate:
             return await collect(self._app, scope, inner, request.spool)
         if credentials is None or admission.must_change_first(credentials.actor, found):
             return self._ask_first(request, credentials)
+        forged = await cross_site.refusal(self._datasette, scope, inner, credentials, request.spool)
+        if forged is not None:
+            return forged
         if found is None:
             raise _nowhere(request)
         admission.check(credentials.actor, found.route)
         if found.route.access in (Access.SIGNED_IN, Access.OPERATION):
             await self._use_nonce(credentials)
             return await collect(self._app, scope, inner, request.spool)
+        return await self._answer_recorded(request, found, credentials, body, scope, inner)
+
+    async def _answer_recorded(
+        self,
+        request: _Request,
+        found: Match,
+        credentials: Credentials,
+        body: bytes,
+        scope: Scope,
+        inner: Receive,
+    ) -> Answer:
+        """The answer to a request for data, once its entry is durable."""
         if credentials.nonce and self._service.ledger.used(credentials.once_key) is not None:
             raise replayed()
         counted = tally.begin()

@@ -62,6 +62,8 @@ async def forbidden(datasette: Datasette, service: Service, request: Request) ->
     """Datasette's own "no", where the gate had none: for what we publish nothing of."""
     found = match(request.method, request.path)
     asked: Asked = request.scope.get(SCOPE_KEY) or Asked(found.resource if found is not None else "")
+    if asked.decision is not None and asked.decision.allowed:  # a grant that ended meanwhile
+        asked.decide(service, request.scope["liandong_credentials"])
     if asked.decision is None or asked.decision.allowed:
         asked.decision = NOT_PUBLISHED
     return await refused(datasette, service, request, asked)

@@ -22,12 +22,41 @@ if TYPE_CHECKING:
 SOURCE = "liandong"
 #: Sets of earlier states that are kept for requests under way.
 _KEPT = 64
+#: So many verdicts are remembered: a few dozen for each officer who is at work.
+_VERDICTS = 20_000
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS liandong_rules (
   rule_set INTEGER, parent TEXT, child TEXT, allow INTEGER NOT NULL, reason TEXT NOT NULL,
   PRIMARY KEY (rule_set, parent, child)
 ) WITHOUT ROWID
 """
+
+
+class Verdicts:
+    """What Datasette has decided in the register's present state: it need not decide the same again for each request.
+
+    Its own memory of permissions lives for one request. Nothing that its rules hang on changes between two requests but
+    the register and the day; with either of them all is forgotten.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._state: RegisterState | None = None
+        self._known: dict[Any, bool] = {}
+
+    def now(self) -> dict[Any, bool]:
+        """Verdicts by actor, action and resource, in the form of Datasette's own memory, which adds to them.
+
+        A request under way may add what it was told after a change to the verdicts from before it; they are never read
+        again by a later request.
+
+        Raises:
+            RequestError: 503, the register cannot be read.
+        """
+        state = self._service.register_state()
+        if state != self._state or len(self._known) >= _VERDICTS:
+            self._state, self._known = state, {}
+        return self._known
 
 
 class RuleTable:

@@ -11,7 +11,7 @@ import xlsxwriter
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 #: A cell holds no more characters (Excel's own limit).
-_CELL_LIMIT = 32_767
+CELL_LIMIT = 32_767
 #: Control characters that XML 1.0 cannot hold.
 _UNWRITABLE = {code: "�" for code in range(32) if code not in (9, 10, 13)}
 
@@ -25,7 +25,11 @@ class Column:
 
 
 def workbook(
-    name: str, notes: Sequence[str], columns: Sequence[Column], rows: Iterable[Sequence[str | int | None]], at: datetime
+    name: str,
+    notes: Sequence[str],
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[str | float | None]],
+    at: datetime,
 ) -> bytes:
     """One sheet: notes on top, a header that stays in sight, a filter, and the rows.
 
@@ -52,6 +56,8 @@ def workbook(
         for position, value in enumerate(row):
             if isinstance(value, int):
                 sheet.write_number(last, position, value, number)
+            elif isinstance(value, float):
+                sheet.write_number(last, position, value)
             elif value:
                 sheet.write_string(last, position, _text(value), cell)
     sheet.freeze_panes(top + 1, 0)
@@ -65,4 +71,4 @@ def workbook(
 
 
 def _text(value: str) -> str:
-    return value.translate(_UNWRITABLE)[:_CELL_LIMIT]
+    return value.translate(_UNWRITABLE)[:CELL_LIMIT]

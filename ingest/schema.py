@@ -22,6 +22,9 @@ from ingest.tables import DATABASE_INFO, Field, Table, fixed_table, tables_of
 ROWS_TABLE = "_rows"
 BATCHES_TABLE = "_batches"
 
+#: The roles of columns by which a subject is known and looked up.
+SUBJECT_ROLES = frozenset({"subject_id", "party", "personal", "document_no"})
+
 _SQL_TYPES = {"integer": "INTEGER", "decimal": "NUMERIC"}
 
 _SIDE_TABLES = f"""
@@ -103,11 +106,16 @@ def ensure_table(connection: sqlite3.Connection, table: Table) -> None:
         if table.batches:
             columns.append("_batch TEXT")
         connection.execute(f"CREATE TABLE {quote_identifier(table.name)} ({', '.join(columns)})")
-        return
-    present = existing.columns_dict
+    else:
+        present = existing.columns_dict
+        for field in table.fields:
+            if field.name not in present:
+                connection.execute(f"ALTER TABLE {quote_identifier(table.name)} ADD COLUMN {_ddl(field)}")
     for field in table.fields:
-        if field.name not in present:
-            connection.execute(f"ALTER TABLE {quote_identifier(table.name)} ADD COLUMN {_ddl(field)}")
+        if field.role in SUBJECT_ROLES:
+            # Hundreds of subjects are looked up in one call (POST /api/query/batch): never by reading the whole table.
+            index, name = quote_identifier(f"_{table.name}_{field.name}"), quote_identifier(field.name)
+            connection.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {quote_identifier(table.name)} ({name})")
 
 
 def put_rows(

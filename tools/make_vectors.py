@@ -26,6 +26,7 @@ from ledger.log import canonical, commitment, merkle  # noqa: E402
 from ledger.log.note import Checkpoint, open_checkpoint  # noqa: E402
 from tools.vector_cases import bad_consistency, bad_inclusion, bad_logs, bad_notes, bad_texts  # noqa: E402
 from tools.vector_cosignatures import cosignature_vectors  # noqa: E402
+from tools.vector_items import item_vectors  # noqa: E402
 from tools.vector_log import (  # noqa: E402
     CT_LEAVES,
     ORIGIN,
@@ -267,6 +268,7 @@ def outputs() -> Iterator[tuple[Path, str]]:
         "keys": key_vectors(),
         "checkpoints": checkpoint_vectors(log),
         "proofs": proof_vectors(log),
+        "items": item_vectors(),
         "tiles": tile_vectors(),
         "rotations": rotation_vectors(),
         "log": log_vectors(log),

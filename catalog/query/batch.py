@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog import tally
+from catalog.asked import SEVERAL
 from catalog.asking import Asked
 from catalog.authentication import Credentials
 from catalog.http import Answer
@@ -25,8 +26,6 @@ from ledger.log.commitment import Opening
 
 #: All look-ups of one call together.
 LIMIT_SECONDS = 10.0
-#: What an entry says for its resource where more than one table was asked; they stand in ``resources`` then.
-SEVERAL = "batch"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
-
-import xlsxwriter
 
 from catalog.excel import BYTE_ORDER_MARK, for_spreadsheets
 from catalog.query.errors import QueryError
+from catalog.xlsx import CELL_LIMIT, Column, workbook
 
 CSV_TYPE = "text/csv; charset=utf-8"
-XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-#: Excel's own limits (Microsoft, "Excel specifications and limits"): a longer text would make the file damaged.
-_MAX_CELL = 32_767
+#: Excel keeps no more digits of a number.
 _MAX_EXACT_DIGITS = 15
+_WIDTH = 18
+#: What Excel does not take in the name of a sheet.
+_NO_SHEET = str.maketrans(dict.fromkeys("[]:*?/\\'", " "))
+
+Cell = str | float | None
 
 
 def as_csv(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
@@ -25,56 +28,37 @@ def as_csv(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
     text.write(BYTE_ORDER_MARK)
     writer = csv.writer(text)
     writer.writerow(names)
-    writer.writerows(for_spreadsheets(_shown(cell) for cell in row) for row in rows)
+    writer.writerows(for_spreadsheets(map(_shown, row)) for row in rows)
     return text.getvalue().encode("utf-8")
 
 
-def as_xlsx(title: str, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+def as_xlsx(title: str, headings: Sequence[str], rows: Iterable[Sequence[Any]], at: datetime) -> bytes:
     """One sheet with the columns' titles; text stays text, whatever it looks like.
 
     Raises:
         QueryError: 413, a text is longer than a cell may be.
     """
-    data = io.BytesIO()
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False}
-    with xlsxwriter.Workbook(data, options) as book:
-        sheet = book.add_worksheet(_sheet_name(title))
-        bold, text = book.add_format({"bold": True}), book.add_format({"num_format": "@"})
-        sheet.freeze_panes(1, 0)
-        for column, heading in enumerate(headings):
-            sheet.write_string(0, column, heading, bold)
-        for line, row in enumerate(rows, start=1):
-            for column, cell in enumerate(row):
-                shown = _shown(cell)
-                if shown is None:
-                    continue
-                if isinstance(shown, str):
-                    if len(shown) > _MAX_CELL:
-                        raise _too_long(headings[column])
-                    sheet.write_string(line, column, shown, text)
-                else:
-                    sheet.write_number(line, column, shown)
-    return data.getvalue()
+    columns = [Column(heading, _WIDTH) for heading in headings]
+    cells = [[_fitting(cell, heading) for cell, heading in zip(row, headings, strict=True)] for row in rows]
+    return workbook(title.translate(_NO_SHEET).strip() or "1", (), columns, cells, at)
 
 
-def _too_long(heading: str) -> QueryError:
-    return QueryError(
-        413,
-        "cell_too_long",
-        f"a value of {heading} is longer than a cell of a spreadsheet may be ({_MAX_CELL:,} characters); download CSV",
-        f"“{heading}”有内容超过单元格上限（{_MAX_CELL:,} 字）；请改为下载 CSV",
-    )
+def _fitting(cell: Any, heading: str) -> Cell:
+    shown = _shown(cell)
+    if isinstance(shown, str) and len(shown) > CELL_LIMIT:
+        raise QueryError(
+            413,
+            "cell_too_long",
+            f"a value of {heading} is longer than a cell of a spreadsheet may be ({CELL_LIMIT:,} characters); "
+            "download CSV",
+            f"“{heading}”有内容超过单元格上限（{CELL_LIMIT:,} 字）；请改为下载 CSV",
+        )
+    if isinstance(shown, int) and len(str(abs(shown))) > _MAX_EXACT_DIGITS:
+        return str(shown)
+    return shown
 
 
-def _shown(cell: Any) -> str | int | float | None:
-    """A value as a file holds it; a number with more digits than Excel keeps is written as text."""
-    if isinstance(cell, bytes):
+def _shown(cell: Any) -> Cell:
+    if isinstance(cell, bytes):  # none of our tables holds any
         return cell.hex()
-    if isinstance(cell, int) and len(str(abs(cell))) > _MAX_EXACT_DIGITS:
-        return str(cell)
     return cell if cell is None or isinstance(cell, (str, int, float)) else str(cell)
-
-
-def _sheet_name(title: str) -> str:
-    """Without what Excel does not take in the name of a sheet; at most 31 characters."""
-    return "".join(" " if char in "[]:*?/\\'" else char for char in title)[:31].strip() or "1"

@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from catalog.query.model import MAX_COLUMNS, NAME, PURPOSE
+from catalog.query.model import MAX_COLUMNS, NAME, PURPOSE, TABLE
 from catalog.query.shapes import Integer, ListOf, Member, OneOf, Record, Text, Truth
+from ingest.schema import SUBJECT_ROLES
 from ledger import CATEGORIES
+
+__all__ = ["BATCH", "LOOKUP", "MAX_LOOKUPS", "SUBJECT_ROLES", "Batch", "Lookup", "parse"]
 
 MAX_LOOKUPS = 500
 DEFAULT_ROWS = 20
 MAX_ROWS = 100
 MAX_VALUE_LENGTH = 200
-#: The roles of columns by which a subject is known; only these are looked up.
-SUBJECT_ROLES = frozenset({"subject_id", "party", "personal", "document_no"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Batch:
 LOOKUP = Record(
     {
         "database": Member(OneOf(tuple(CATEGORIES)), "The category's database.", "类别数据库。", required=True),
-        "table": Member(NAME, "The table.", "数据表。", required=True),
+        "table": Member(TABLE, "The table.", "数据表。", required=True),
         "column": Member(
             NAME,
             "A column by which a subject is known: a code, name, identity or document number.",
@@ -102,4 +103,4 @@ def parse(value: Any) -> Batch:
         Lookup(each["database"], each["table"], each["column"], each["value"], tuple(each.get("columns", ())), each)
         for each in value["lookups"]
     )
-    return Batch(lookups, value.get("limit", DEFAULT_ROWS), value.get("purpose"), value.get("receipt", False))
+    return Batch(lookups, int(value.get("limit", DEFAULT_ROWS)), value.get("purpose"), value.get("receipt", False))

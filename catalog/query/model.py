@@ -62,6 +62,7 @@ class Query:
 
 
 NAME = Text(MAX_NAME_LENGTH, 1)
+TABLE = Text(63, 1, "[a-z][a-z0-9_]*", "a table's name: lower-case ASCII", "数据表名（小写英文字母、数字和下划线）")
 SCALAR = AnyOf({str: Text(MAX_VALUE_LENGTH), int: Number(), float: Number()}, "a text or a number", "文本或数")
 
 PURPOSE = Record(
@@ -180,7 +181,7 @@ def parse(value: Any) -> Query:
         tuple(_filter(each) for each in value.get("filters", ())),
         tuple(value.get("columns", ())),
         tuple(Order(each["column"], each.get("descending", False)) for each in value.get("order", ())),
-        value.get("limit", DEFAULT_LIMIT),
+        int(value.get("limit", DEFAULT_LIMIT)),
         value.get("cursor", ""),
         value.get("purpose"),
         value.get("receipt", False),
@@ -199,7 +200,11 @@ def to_json(query: Query) -> dict[str, Any]:
             {
                 **({"column": each.column} if each.column is not None else {}),
                 "op": each.op,
-                **({"value": each.value} if each.value is not None else {}),
+                **(
+                    {"value": list(each.value) if isinstance(each.value, tuple) else each.value}
+                    if each.value is not None
+                    else {}
+                ),
             }
             for each in query.filters
         ],

@@ -12,7 +12,7 @@ from typing import Any
 
 from catalog.purpose import CODES
 from catalog.query.lookups import BATCH
-from catalog.query.model import NAME, query_shape
+from catalog.query.model import NAME, TABLE, query_shape
 from catalog.query.samples import answer_sample, batch_sample, query_sample
 from catalog.query.schema import Column
 from catalog.query.shapes import OneOf
@@ -201,10 +201,9 @@ def _receipt() -> Value:
 
 
 def _place() -> list[Value]:
-    table = {"type": "string", "pattern": "^[a-z][a-z0-9_]*$", "maxLength": 63}
     return [
         {"name": "database", "in": "path", "required": True, "schema": {"type": "string", "enum": list(CATEGORIES)}},
-        {"name": "table", "in": "path", "required": True, "schema": table},
+        {"name": "table", "in": "path", "required": True, "schema": TABLE.schema()},
     ]
 
 

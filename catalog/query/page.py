@@ -33,6 +33,7 @@ from catalog.refusal import refused
 from catalog.service import Service
 from catalog.titles import ROW_ID
 from catalog.web import form_lists, page
+from catalog.xlsx import MEDIA_TYPE
 
 if TYPE_CHECKING:
     from datasette.app import Datasette
@@ -200,7 +201,7 @@ def _file(asking: _Asking, found: Found) -> Response:
     else:
         title = found.permit.schema.text.title
         headings = [i18n.choose(columns[name].text.title.zh, columns[name].text.title.en) for name in found.columns]
-        content_type = download.XLSX_TYPE
-        data = download.as_xlsx(i18n.choose(title.zh, title.en), headings, rows)
+        content_type = MEDIA_TYPE
+        data = download.as_xlsx(i18n.choose(title.zh, title.en), headings, rows, asking.service.now())
     name = f"{database}-{table}.{asking.asked.format}"
     return Response(data, headers={"content-disposition": f'attachment; filename="{name}"'}, content_type=content_type)

@@ -58,13 +58,14 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Integer:
-    """A whole number in a range, both ends included."""
+    """A whole number in a range, both ends included; 20.0 is one too (JSON Schema 2020-12 validation §6.1.1)."""
 
     minimum: int = -MAX_INTEGER
     maximum: int = MAX_INTEGER
 
     def check(self, value: Any, where: str) -> None:
-        if type(value) is not int or not self.minimum <= value <= self.maximum:
+        whole = type(value) is int or (type(value) is float and value.is_integer())
+        if not whole or not self.minimum <= value <= self.maximum:
             raise _misfit(
                 where,
                 value,

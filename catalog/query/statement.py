@@ -201,6 +201,8 @@ def _column(columns: Mapping[str, Column], name: str, where: str) -> Column:
 
 def _fitting(column: Column, value: Scalar, where: str) -> Value:
     wanted = {"text": (str,), "integer": (int,), "number": (int, float)}[column.kind]
+    if column.kind == "integer" and isinstance(value, float) and value.is_integer():
+        return int(value)
     if type(value) not in wanted:
         raise _wrong_type(column, where)
     return value

@@ -85,6 +85,22 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
+#: What the demonstration's officers usually ask for, by agency: the code that opens each table.
+PURPOSES = {
+    "zhzf": {"work/penalties": "case", "monitoring/monitoring_points": "case", "documents/documents": "case"},
+    "sfj": {"work/penalties": "supervision"},
+}
+REFERENCE = "示执案〔2026〕17号"
+
+
+def state(context: BrowserContext, url: str, agency: str) -> None:
+    """State the usual purposes of an agency's officers in a signed-in browser, as its form does."""
+    for resource, code in PURPOSES.get(agency, {}).items():
+        form = {"resource": resource, "next": "/", "code": code, "reference": REFERENCE}
+        response = context.request.post(f"{url}/purpose", form=form, max_redirects=0)
+        assert response.status == 303, response.text()
+
+
 class Reader:
     """A person at a browser: a context with a language, and a record of what went wrong unseen.
 
@@ -114,12 +130,15 @@ class Reader:
     def go(self, path: str) -> None:
         self.page.goto(self.site.url + path)
 
-    def sign_in(self, login: str) -> None:
+    def sign_in(self, login: str, *, states: bool = True) -> None:
+        """Sign in and, unless ``states`` is false, state the usual purposes at once."""
         self.go("/sign-in")
         self.page.fill("#login", login)
         self.page.fill("#password", self.site.passwords[login])
         self.page.click("main button")
         self.page.wait_for_url(self.site.url + "/")
+        if states:
+            state(self.context, self.site.url, login.partition("-")[0])
 
     @property
     def path(self) -> str:
@@ -131,14 +150,14 @@ class Reader:
 
 @pytest.fixture
 def reader(browser: Browser, site: Running) -> Iterator[Callable[..., Reader]]:
-    """Makes readers: ``reader(login="", **options of the context)``; nothing may have gone wrong for any of them."""
+    """Makes readers: ``reader(login="", states=True, **options of the context)``; nothing may go wrong for any."""
     readers: list[Reader] = []
 
-    def make(login: str = "", **options: Any) -> Reader:
+    def make(login: str = "", *, states: bool = True, **options: Any) -> Reader:
         context = browser.new_context(**{"locale": "zh-CN", "viewport": {"width": 1280, "height": 900}, **options})
         readers.append(Reader(context, site))
         if login:
-            readers[-1].sign_in(login)
+            readers[-1].sign_in(login, states=states)
         return readers[-1]
 
     yield make

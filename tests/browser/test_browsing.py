@@ -30,6 +30,10 @@ def test_a_wrong_password_is_said_and_the_right_one_leads_to_the_page_asked_for(
     expect(page.locator("#password")).to_be_focused()
     page.fill("#password", officer.site.passwords["zhzf-1"])
     page.keyboard.press("Enter")
+    page.wait_for_url("**/purpose?**")  # the table opens for a stated purpose: tests/browser/test_access.py
+    page.get_by_label("查询事由").select_option(label="案件调查")
+    page.get_by_label("案号").fill("示执案〔2026〕17号")
+    page.get_by_role("button", name="查询").click()
     expect(page.locator("h1")).to_have_text("行政处罚决定")
     assert officer.path == "/work/penalties?town=%E7%94%B2%E9%95%87"
 

@@ -21,6 +21,8 @@ from tests.conftest import InProcess, in_process
 pytestmark = pytest.mark.anyio
 
 TABLE = "/work/penalties"
+#: A table whose rows are about nobody: further pages of a sorted list go by address.
+SORTED = "/dynamics/activities"
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def sha256_of(app: InProcess, seq: int) -> Any:
 
 
 async def test_head_says_nothing_of_a_row_in_its_headers(app: InProcess) -> None:
-    response = await app.client.head(f"{TABLE}.json?_size=1&_sort=party_name", headers=app.bearer())
+    response = await app.client.head(f"{SORTED}.json?_size=1&_sort=town", headers=app.bearer())
     assert response.status_code == 200
     assert "link" not in response.headers  # Datasette's names the next page by the last row's value
     entry = app.entries()[-1]
@@ -61,7 +63,7 @@ async def test_head_of_every_form_is_recorded_and_empty(app: InProcess, path: st
 
 
 async def test_the_next_page_is_named_in_the_body_only(app: InProcess) -> None:
-    response = await app.client.get(f"{TABLE}.json?_size=1&_sort=party_name", headers=app.bearer())
+    response = await app.client.get(f"{SORTED}.json?_size=1&_sort=town", headers=app.bearer())
     assert response.json()["next_url"]
     assert "link" not in response.headers
 
@@ -156,17 +158,18 @@ async def test_what_has_no_rows_says_none(app: InProcess) -> None:
 
 
 async def test_the_whole_query_is_every_page_of_it(app: InProcess) -> None:
-    path = f"{TABLE}.csv?_sort=town&_stream=1"
+    path = f"{SORTED}.csv?_sort=town&_stream=1"
     whole = list(csv.reader(io.StringIO((await app.client.get(path, headers=app.bearer())).text)))
     pages: list[list[str]] = []
     following: str | None = ""
     while following is not None:
-        asked = f"{TABLE}.json?_sort=town&_size=37&_shape=arrays" + (f"&_next={following}" if following else "")
+        asked = f"{SORTED}.json?_sort=town&_size=7&_shape=arrays" + (f"&_next={following}" if following else "")
         answer = (await app.client.get(asked, headers=app.bearer())).json()
         pages += [["" if cell is None else str(cell) for cell in row] for row in answer["rows"]]
         following = answer["next"]
     assert whole[1:] == pages
-    assert whole[0][:3] == ["id", "data_note", "document_no"]
+    assert whole[0][:2] == ["id", "data_note"]
+    assert len(pages) > 7
 
 
 async def test_one_page_of_csv_may_be_asked_for_at_its_place(app: InProcess) -> None:

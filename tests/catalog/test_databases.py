@@ -115,3 +115,22 @@ async def test_a_request_for_rows_costs_one_hop_to_a_thread(app: InProcess, monk
     monkeypatch.setattr(ThreadPoolExecutor, "submit", counted)
     await rows(app, TABLE)
     assert len(hops) == 2, "the rows, and the commit of the entry"
+
+
+async def test_permission_is_asked_of_sql_once_for_a_request(app: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And once more of the internal database for the columns' types; the anonymous are denied without asking."""
+    from datasette.database import Database
+
+    asked: list[str] = []
+    execute = Database.execute
+
+    async def counted(self: Database, sql: str, *args: Any, **kwargs: Any) -> Any:
+        asked.append(f"{self.name}: {sql}")
+        return await execute(self, sql, *args, **kwargs)
+
+    await rows(app, TABLE)
+    monkeypatch.setattr(Database, "execute", counted)
+    await rows(app, TABLE)
+    internal = [statement for statement in asked if statement.startswith("__INTERNAL__")]
+    assert len(internal) == 2 and sum("liandong_rules" in statement for statement in internal) == 1, internal
+    assert len(asked) == 3

@@ -164,3 +164,17 @@ def test_a_file_that_is_no_database_or_cannot_be_made_is_named(tmp_path: Path) -
 def test_packaged_mappings_agree_with_one_another() -> None:
     tables = tables_of(packaged_mappings().values())
     assert {database for database, _ in tables} == set(DATABASES)
+
+
+def test_columns_that_tell_who_somebody_is_are_indexed(tmp_path: Path) -> None:
+    create_databases(lambda name: tmp_path / f"{name}.db", packaged_mappings().values())
+    create_databases(lambda name: tmp_path / f"{name}.db", packaged_mappings().values())  # and once only
+    with closing(sqlite3.connect(tmp_path / "work.db")) as db:
+        plan = db.execute("EXPLAIN QUERY PLAN SELECT * FROM penalties WHERE credit_code = '91'").fetchall()
+        prefix = db.execute(
+            "EXPLAIN QUERY PLAN SELECT * FROM penalties WHERE party_name >= 'a' AND party_name < 'b'"
+        ).fetchall()
+        others = db.execute("EXPLAIN QUERY PLAN SELECT * FROM penalties WHERE town = 'x'").fetchall()
+    assert "_penalties_credit_code" in plan[0][3]
+    assert "_penalties_party_name" in prefix[0][3]
+    assert "INDEX" not in others[0][3]
