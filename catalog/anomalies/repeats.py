@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from catalog.anomalies.repeated_purpose import RULE, Repeated, Stated, repeated_purposes
 from catalog.anomalies.rules import NAMED_ENTRIES, Flag
+from catalog.listing import local_time
 from ledger import Ledger
 
 #: So many of the newest queries are looked through: opening a purpose costs a decryption each.
@@ -34,7 +35,7 @@ def opened_purposes(ledger: Ledger, limit: int) -> list[Stated]:
 
 
 def _flag(ledger: Ledger, repeated: Repeated) -> Flag:
-    day = ledger.entry(repeated.entries[0])["t"][:10]
+    day = local_time(ledger.entry(repeated.entries[0])["t"])[:10]
     resource = repeated.resources[0] if len(repeated.resources) == 1 else ""
     numbers = {"value": len(repeated.entries), "others": repeated.others}
     named, last = repeated.entries[:NAMED_ENTRIES], repeated.entries[-1]
