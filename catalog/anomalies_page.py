@@ -32,7 +32,7 @@ async def anomalies(datasette: Datasette, service: Service, request: Request) ->
     text = titles.of_instance(service.instance.path)
     looked, stated = opened_purposes(service.ledger, LOOKED_THROUGH)
     about = {
-        "section": "anomalies",
+        "section": "ledger",
         "looked_through": looked,
         "repeated": [_row(flag, names, text) for flag in repeated_purposes(stated)],
     }
