@@ -32,6 +32,7 @@ def described(entry: Entry, titles: Titles, agencies: Mapping[str, str]) -> dict
         "requester_name": agencies.get(requester, requester),
         "purpose_title": purpose_title(entry["purpose"]) if "purpose" in entry else "",
         "outcome": outcome(entry),
+        "usable": usable(entry),
     }
 
 
@@ -66,6 +67,11 @@ def outcome(entry: Entry) -> str:
     if "refused_by" in entry:
         return gettext("refused before that day")
     return gettext("failed")
+
+
+def usable(entry: Entry) -> bool:
+    """Whether rows of a table were given, of which a use can be recorded."""
+    return entry["kind"] == "query.served" and "/" in entry["resource"]
 
 
 def use_title(use: str) -> str:

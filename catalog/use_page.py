@@ -9,7 +9,7 @@ from datasette.utils.asgi import Request
 
 from catalog import i18n
 from catalog.authentication import Credentials
-from catalog.entry_view import use_title
+from catalog.entry_view import usable, use_title
 from catalog.errors import RequestError
 from catalog.listing import local_time
 from catalog.queries_page import OwnView, auth_title
@@ -47,7 +47,7 @@ async def my_query(datasette: Datasette, service: Service, request: Request) -> 
         "receipt_url": datasette.urls.path(f"/log/receipt/{entry['seq']}"),
         "uses": _uses(service, entry),
         "choices": [(use, use_title(use)) for use in USES],
-        "may_record": entry["kind"] == "query.served" and credentials.actor.officer is not None,
+        "may_record": usable(entry) and credentials.actor.officer is not None,
         "given": given,
         "error": i18n.choose(error.zh, error.en) if error is not None else "",
     }
@@ -64,7 +64,7 @@ def record_use(service: Service, credentials: Credentials, entry: dict[str, Any]
         raise RequestError(
             403, "the use of data is recorded by an officer who is signed in", "数据使用情况由人员登录后登记"
         )
-    if entry["kind"] != "query.served":
+    if not usable(entry):
         raise RequestError(422, "nothing was given by this query", "本次查询没有提供数据")
     use, until, note = (given.get(name, "").strip() for name in ("use", "until", "note"))
     if use not in USES:

@@ -19,7 +19,7 @@ PAGES = [
     ("zhzf-1", "/directory"),
     ("zhzf-1", "/work"),
     ("zhzf-1", "/directory/resources?_facet=category&_facet=provider&category=2"),
-    ("zhzf-1", "/work/penalties?party_name__contains=%E7%A4%BA%E4%BE%8B&_sort_desc=decided_on"),
+    ("zhzf-1", "/work/penalties?town__contains=%E9%95%87&_sort_desc=decided_on"),
     ("zhzf-1", "/work/penalties?town=nowhere"),
     ("zhzf-1", "/monitoring/monitoring_points"),
     ("zhzf-1", "/work/penalties/6"),
@@ -58,7 +58,7 @@ CHECK = """() => {
   const all = selector => [...document.querySelectorAll(selector)];
   const name = e => (e.getAttribute('aria-label')
     || byId(e.getAttribute('aria-labelledby')).map(x => x.innerText).join(' ')
-    || (e.labels ? [...e.labels].map(x => x.innerText).join(' ') : '') || e.innerText
+    || (e.labels ? [...e.labels].map(x => x.textContent).join(' ') : '') || e.textContent
     || [...e.querySelectorAll('img')].map(x => x.alt).join(' ')).trim();
   if (!/^(zh-CN|en)$/.test(document.documentElement.lang)) wrong.push('3.1.1 no language');
   if (!document.title.trim()) wrong.push('2.4.2 no title');
@@ -68,7 +68,7 @@ CHECK = """() => {
   if (headings.filter(h => h.tagName === 'H1').length !== 1) wrong.push('1.3.1 not one h1');
   for (const h of headings) {
     if (+h.tagName[1] > level + 1) say('1.3.1 heading skips a level', h);
-    if (!h.innerText.trim()) say('2.4.6 empty heading', h);
+    if (!h.textContent.trim()) say('2.4.6 empty heading', h);
     level = +h.tagName[1];
   }
   for (const e of all('input:not([type=hidden]),select,textarea,button,a[href],summary,nav,[role=region]'))
@@ -84,7 +84,7 @@ CHECK = """() => {
   for (const id of ids) if (ids.filter(x => x === id).length > 1) wrong.push('4.1.1 id twice: ' + id);
   for (const e of all('[aria-labelledby]'))
     if (!byId(e.getAttribute('aria-labelledby')).length) say('4.1.2 named by nothing', e);
-  const targets = 'button,.button,.chip,.sections a,select,summary,input:not([type=hidden]):not([type=checkbox])';
+  const targets = 'button,.button,.chip,.sections a,select,summary,input:not([type=hidden]):not([type=checkbox]):not([type=radio])';
   for (const e of all(targets)) {
     const box = e.getBoundingClientRect();
     if (seen(e) && (box.height < 44 || box.width < 44)) say('2.5.5 under 44 px', e);
