@@ -84,7 +84,8 @@ CHECK = """() => {
   for (const id of ids) if (ids.filter(x => x === id).length > 1) wrong.push('4.1.1 id twice: ' + id);
   for (const e of all('[aria-labelledby]'))
     if (!byId(e.getAttribute('aria-labelledby')).length) say('4.1.2 named by nothing', e);
-  const targets = 'button,.button,.chip,.sections a,select,summary,input:not([type=hidden]):not([type=checkbox]):not([type=radio])';
+  const targets = 'button,.button,.chip,.sections a,select,summary,'
+    + 'input:not([type=hidden]):not([type=checkbox]):not([type=radio])';
   for (const e of all(targets)) {
     const box = e.getBoundingClientRect();
     if (seen(e) && (box.height < 44 || box.width < 44)) say('2.5.5 under 44 px', e);
