@@ -1,4 +1,4 @@
-"""Every Datasette hook, thin. What depends on its version (1.0a41): this, `databases`, `rule_table`, `explained`.
+"""Every Datasette hook, thin. What depends on its version: this, `databases`, `rule_table`, `explained`, `csv_answer`.
 
 The hooks do nothing in a Datasette that :func:`build` did not make, so that the package can be installed beside other
 uses of Datasette; but a Datasette started by hand on an instance folder is refused, since nothing would guard it.

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import hashlib
 import io
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from catalog import csv_answer
+from catalog import csv_answer, http
+from catalog.http import Answer
 from catalog.plugin import build
 from catalog.service import Service
+from catalog.spool import CHUNK_BYTES, Room
 from ledger import Instance
 from tests.conftest import InProcess, in_process
 
@@ -330,3 +334,23 @@ async def test_a_service_is_opened_twice_over_one_folder_of_spools(demo: Instanc
         datasette.app()
         datasette.close()
         service.close()
+
+
+async def test_a_client_that_takes_nothing_any_more_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A spool on disk holds room that others need; a small answer is the server's to send and holds none."""
+    monkeypatch.setattr(http, "STALL_SECONDS", 0.05)
+    room = Room(tmp_path / "spool", 8 * CHUNK_BYTES)
+    with closing(room.open()) as spool:
+        await spool.write(b"x" * (3 * CHUNK_BYTES))
+        taken: list[Any] = []
+
+        async def send(event: Any) -> None:
+            taken.append(event)
+            if len(taken) == 3:
+                await asyncio.Event().wait()
+
+        with pytest.raises(TimeoutError):
+            await Answer(200, [], spool).send(send)
+        assert [len(event.get("body", b"")) for event in taken] == [0, CHUNK_BYTES, CHUNK_BYTES]

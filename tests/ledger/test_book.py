@@ -177,6 +177,17 @@ def test_entries_are_looked_up_by_indexed_fields_only(book: Ledger) -> None:
             book.newest(1, where={field: "x"})
 
 
+def test_entries_of_a_kind_are_read_from_one_number_to_before_another(book: Ledger) -> None:
+    kinds = ("batch.ingested", "log.opened")
+    every = [entry["seq"] for entry in book.since(0, kinds)]
+    assert every == [0, 1, 2, 3]
+    for start in range(5):
+        for until in range(6):
+            found = [entry["seq"] for entry in book.since(start, kinds, until)]
+            assert found == [seq for seq in every if start <= seq < until]
+    assert [entry["seq"] for entry in book.since(0, ("batch.ingested",), 3)] == [1, 2]
+
+
 def test_an_empty_ledger_has_no_checkpoint_and_says_so(tmp_path: Path) -> None:
     Ledger.create(tmp_path / "ledger.db", ORIGIN)
     with Ledger(tmp_path / "ledger.db", KEY) as empty:
