@@ -66,7 +66,10 @@ async def read_form(request: Request) -> Form:
             files=True, max_fields=MAX_FORM_FIELDS, max_files=2, max_file_size=MAX_FORM_BYTES, min_free_disk_bytes=0
         )
         async with sent:
-            for name, value in sent.items():
+            items = list(sent.items())
+            if len(items) > MAX_FORM_FIELDS:  # Datasette counts those of multipart forms only
+                raise BadRequest(f"more than {MAX_FORM_FIELDS} fields")
+            for name, value in items:
                 text = value if isinstance(value, str) else (await value.read()).decode("utf-8", "replace")
                 fields.setdefault(name, []).append(text)
     except BadRequest as error:

@@ -1,8 +1,8 @@
 """A batch of items in one entry: their number, and one RFC 6962 root over salted commitments.
 
 Each item can be proven, and erased, without any other: it is a particular of its own, named ``items/17``, with its own
-salt and key. The entry holds the root alone. The commitments of all items are kept as the particular ``items``, from
-which the inclusion path of each is made, also after another was erased. Pure.
+salt and key. The entry holds the root alone. The commitments of all items are kept as the particular
+``item_commitments``, from which the inclusion path of each is made, also after another was erased. Pure.
 
 Source: docs/spec/entry.md, "Batches of items".
 """
@@ -26,14 +26,15 @@ from ledger.log.merkle import (
 )
 
 #: The particular that holds the commitments of all items, in their order.
-FIELD = "items"
+FIELD = "item_commitments"
+_PREFIX = "items"
 MAX_ITEMS = 1_000
 _ITEM = re.compile(r"items/(0|[1-9][0-9]{0,5})")
 
 
 def item_field(index: int) -> str:
     """The name of item ``index`` as a particular."""
-    return f"{FIELD}/{index}"
+    return f"{_PREFIX}/{index}"
 
 
 def item_index(field: str) -> int | None:

@@ -409,7 +409,7 @@ ALL = (
             "items_root": HASH.optional(),
             "resources": list_of(IDENTIFIER).optional(),
         },
-        _ASKED_PARTICULARS | _PURPOSE_PARTICULARS | {"answer_sha256", "items"},
+        _ASKED_PARTICULARS | _PURPOSE_PARTICULARS | {"answer_sha256", "item_commitments"},
     ),
     Kind(
         "query.referred",

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from catalog.administration import Administration
 from catalog.errors import UsageError
+from catalog.grants import Grant
 from catalog.identity import agencies, keys, officers, roles, tokens
 from catalog.identity.actor import Actor
 from catalog.identity.duties import DutyError
@@ -22,6 +23,9 @@ from ledger import Instance
 from ledger.instance import check_private
 
 PROVIDED = Publication("work/penalties", "scjg", "无条件共享")
+GRANT = Grant(
+    "g-9001", "scjg", "jkq", "documents", "documents", ("case",), "2026-01-01", "2099-12-31", "虚构规定第二条"
+)
 
 
 @pytest.fixture
@@ -91,6 +95,10 @@ ACTS: dict[str, Callable[[Administration, Service], object]] = {
     "revoke_token": lambda o, s: o.revoke_token(tokens.listing(s.register, "zhzf")[0]["id"]),
     "publish": lambda o, s: o.publish(PROVIDED),
     "withdraw": lambda o, s: o.withdraw("work/penalties", "改由省平台提供"),
+    "give": lambda o, s: o.give(GRANT),
+    "revoke": lambda o, s: o.revoke("g-0001", "目的已实现"),
+    "suspend": lambda o, s: o.suspend("zhzf", "work/penalties", "超出授权目的使用（虚构）"),
+    "restore": lambda o, s: o.restore("s-0001", "已整改（虚构）"),
 }
 #: Who may do it to zhzf: its admin, the operator's, a supervisor's, the data authority's approver.
 ALLOWED = {
@@ -100,6 +108,10 @@ ALLOWED = {
     "revoke_token": {"zhzf-3", "sfj-3"},
     "publish": {"sjj-2"},
     "withdraw": {"sjj-2"},
+    "give": {"scjg-3"},
+    "revoke": {"scjg-3"},
+    "suspend": {"sjj-2"},
+    "restore": {"sjj-2"},
 }
 ASKERS = (
     "zhzf-1",
@@ -140,7 +152,7 @@ def test_each_act_is_done_by_those_who_may_and_refused_to_everybody_else_without
             continue
         done += 1
     assert len(service.ledger.newest(10_000)) - before == done
-    assert done or act in ("end_deputy", "enable", "unlock")
+    assert done or act in ("end_deputy", "enable", "unlock", "restore")
 
 
 # -- agencies ---------------------------------------------------------------------------------------------------------

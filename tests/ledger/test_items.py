@@ -147,7 +147,7 @@ def test_an_entry_holds_the_count_and_the_root_and_nothing_of_the_items(instance
     with instance.ledger() as book:
         entry = book.entry(0)
         receipt = book.receipt(0, with_openings=True)
-    assert (entry["items"], set(entry["commit"])) == (7, {"query", "items"})
+    assert (entry["items"], set(entry["commit"])) == (7, {"query", "item_commitments"})
     assert "示例".encode() not in receipt.entry
     assert [item.opening.value for item in receipt.items] == [lookup(n) for n in range(7)]
     assert set(receipt.openings) == {"query"}
@@ -219,11 +219,11 @@ def test_one_item_is_erased_and_all_others_still_prove(instance: Instance) -> No
         assert part.encode() not in raw
 
 
-@pytest.mark.parametrize("fields", [(), ("items",)])
+@pytest.mark.parametrize("fields", [(), ("item_commitments",)])
 def test_erasing_all_takes_every_item(instance: Instance, fields: tuple[str, ...]) -> None:
     with instance.ledger() as book:
         (said,) = erase(book, Erasure(0, "依据示范县自拟规则第一条", "sfj", fields), LATER)
-        assert {f"items/{n}" for n in range(7)} | {"items"} <= set(said["fields"])
+        assert {f"items/{n}" for n in range(7)} | {"item_commitments"} <= set(said["fields"])
         assert book.receipt(0, with_openings=True).items == ()
         assert book._store.kept(0) == ([] if not fields else ["query"])
 
