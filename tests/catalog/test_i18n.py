@@ -174,7 +174,7 @@ PAGES = [
     ("zhzf-1", "/work/penalties"),
     ("zhzf-1", "/work/penalties?town__contains=镇&penalty_types__arraycontains=罚款&_facet_array=penalty_types"),
     ("zhzf-1", "/work/penalties?_next=50"),
-    ("zhzf-1", "/work/penalties?town=nowhere"),
+    ("zhzf-1", "/work/penalties?town=qwxz"),
     ("zhzf-1", "/work/penalties/6"),
     ("zhzf-1", "/documents/documents/1"),
     ("zhzf-1", "/directory/agencies/1"),
