@@ -99,8 +99,8 @@ def _check_column(
     if name and name not in schema.columns:
         raise RequestError(
             400,
-            f"the table has no column {name[:64]!r}; its columns are {', '.join(schema.columns)}",
-            f"该表没有字段 {name[:64]!r}；字段为 {'、'.join(schema.columns)}",
+            f"the table has no column {name[:64]!r}; the section “API” of its page names them",
+            f"该表没有字段 {name[:64]!r}；字段名见该表页面的“接口”一节",
         )
 
 

@@ -180,7 +180,7 @@ PAGES = [
     ("zhzf-1", "/directory/agencies/1"),
     ("zhzf-1", "/work/inspections"),
     ("zhzf-1", "/work/penalties/99999"),
-    ("zhzf-1", "/work/penalties?_sort=nothing"),
+    ("zhzf-1", "/work/penalties?_sort=qwxz"),
     ("zhzf-1", "/nothing"),
     ("zhzf-1", "/ledger"),
     ("zhzf-1", "/queries"),
