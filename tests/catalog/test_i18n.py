@@ -26,9 +26,9 @@ TEMPLATES = sorted((ROOT / "catalog/templates").glob("*.html"))
 PO_FILE = ROOT / "catalog/locale/zh_CN/LC_MESSAGES/liandong.po"
 CHINESE = re.compile(r"[㐀-鿿]")
 #: Addresses, folders and variables are spelled alike in every language.
-PLACES = re.compile(r"https?://\S+|[A-Z]+_[A-Z]+|clients/")
+PLACES = re.compile(r"(?:https?:/)?/\S+|[A-Z]+_[A-Z]+|clients/")
 #: What the pages say in either language: names of formats and of the command.
-NAMES = {"JSON", "CSV", "POST", "OpenAPI", "curl", "liandong", "Java", "Python"}
+NAMES = {"JSON", "CSV", "XLSX", "Excel", "POST", "RFC", "OpenAPI", "curl", "liandong", "Java", "Python"}
 
 
 @pytest.fixture
