@@ -32,6 +32,8 @@ _NAMED_BY = {
     "agency.token_revoked": "token",
     "grant.given": "grant",
     "grant.revoked": "grant",
+    "access.suspended": "suspension",
+    "access.restored": "suspension",
 }
 
 

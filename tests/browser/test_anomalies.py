@@ -61,6 +61,7 @@ def supervisor(browser: Browser, site: Running, **options: Any) -> Page:
 @pytest.mark.parametrize("scripts", [True, False])
 def test_a_supervisor_finds_reads_and_judges_a_flag(browser: Browser, flagged: Running, scripts: bool) -> None:
     page = supervisor(browser, flagged, locale="en-GB", java_script_enabled=scripts)
+    page.get_by_role("link", name="Ledger", exact=True).first.click()
     page.get_by_role("link", name="Worth a look").click()
     page.select_option("#rule", "turned_away" if scripts else "auth_failed")
     page.get_by_role("button", name="Show").click()

@@ -18,8 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from catalog.plugin import build
+from catalog.purpose_header import NAME
 from catalog.service import Service
 from ledger import Instance
+
+#: What the asker's grant is for.
+PURPOSE = 'case; reference="SF-2026-17"'
 
 
 def forget_most_memory() -> None:
@@ -44,7 +48,11 @@ async def ask(app: Any, path: str, token: str, *, crash: bool) -> dict[str, Any]
         "raw_path": raw.encode(),
         "query_string": query.encode(),
         "root_path": "",
-        "headers": [(b"host", b"catalog.test"), (b"authorization", f"Bearer {token}".encode())],
+        "headers": [
+            (b"host", b"catalog.test"),
+            (b"authorization", f"Bearer {token}".encode()),
+            (NAME.encode(), PURPOSE.encode()),
+        ],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
     }

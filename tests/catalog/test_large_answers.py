@@ -16,8 +16,10 @@ from typing import Any
 
 import pytest
 
+from catalog.purpose_header import NAME
 from catalog.spool import CHUNK_BYTES
 from ledger import Instance
+from tests.catalog.answer_child import PURPOSE
 from tests.conftest import Running, credentials, serving
 
 ROWS, ROW_BYTES = 80_000, 1_200
@@ -82,7 +84,8 @@ def test_a_crash_between_entry_and_answer_leaves_the_entry(large: Instance) -> N
 
 
 def test_a_reader_who_leaves_in_the_middle_leaves_the_entry(served: Running) -> None:
-    request = f"GET {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {served.token}\r\n\r\n"
+    request = f"GET {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {served.token}\r\n"
+    request += f"{NAME}: {PURPOSE}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", int(served.url.rpartition(":")[2])), timeout=300) as connection:
         connection.sendall(request.encode())
         begun = connection.recv(CHUNK_BYTES)

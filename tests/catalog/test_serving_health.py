@@ -204,6 +204,7 @@ def test_the_counts_of_a_dead_worker_stay(demo: Instance) -> None:
         for _ in range(10):
             ask(running)
         before = workers_of(running)
+        until(lambda: requests(scrape(running, token), "table") == 10)  # an answer is counted once it has been sent
         for pid in before:
             os.kill(pid, signal.SIGKILL)
         until(lambda: len(workers_of(running) - before) == 2)
