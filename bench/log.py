@@ -21,7 +21,7 @@ from ledger import Instance, Ledger, Settings
 from ledger.entries import check_entry, interchangeable
 from ledger.log.merkle import inclusion_proof
 from ledger.log.store import Store
-from ledger.log.verify import verify_file, verify_indexes
+from ledger.log.verify import verify_file, verify_lookups
 from ledger.log.verify_parts import verify_in_parts
 
 FIELDS = {
@@ -162,7 +162,7 @@ def _reads(folder: Path, rounds: int, size: int) -> list[str]:
             "bare": lambda: _cpu(size, lambda: _hash_loop(entries)),
             "verify": lambda: _cpu(size, lambda: verify_file(path, key)),
             "schemas": lambda: _cpu(size, lambda: verify_file(path, key, **checks)),
-            "indexes": lambda: _cpu(size, lambda: verify_indexes(path)),
+            "indexes": lambda: _cpu(size, lambda: verify_lookups(path)),
         },
         rounds,
     )
@@ -248,7 +248,7 @@ import sys
 from pathlib import Path
 from ledger import Instance
 from ledger.entries import check_entry, interchangeable
-from ledger.log.verify import verify_file, verify_indexes
+from ledger.log.verify import verify_file, verify_lookups
 instance = Instance.open(Path(sys.argv[1]))
 verify_file(instance.ledger_path, instance.verifier_key(), check_entry, interchangeable=interchangeable)
 print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])

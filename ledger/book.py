@@ -168,7 +168,7 @@ class Ledger:
         try:
             if self._guard is not None:
                 _check_not_older(self._guard, store)
-            _ensure_indexes(store)
+            _ensure_lookups(store)
             self._sequencer = Sequencer(
                 store,
                 Signer(store.origin, private_key),
@@ -196,7 +196,7 @@ class Ledger:
             InstanceError: the file exists already.
         """
         check_name(origin)
-        Store.create(path, origin, entries.INDEX_FIELDS).close()
+        Store.create(path, origin, entries.LOOKUP_FIELDS).close()
 
     def __enter__(self) -> Ledger:
         return self
@@ -241,7 +241,7 @@ class Ledger:
             particulars: values that go in as commitments only.
             batch: items of which only number and root go in.
             once: keys of which none may have been used before.
-            expect: what must be the newest entry with a value in an indexed field, decided under the write lock.
+            expect: what must be the newest entry with a value in a look-up field, decided under the write lock.
 
         Raises:
             EntryError: the fields do not fit the kind.
@@ -276,10 +276,10 @@ class Ledger:
         return canonical.decode_object(self._read(lambda store: store.entry(seq)))
 
     def newest(self, limit: int, *, before: int | None = None, where: dict[str, str] | None = None) -> list[Any]:
-        """Decoded entries, newest first; ``where`` by :data:`ledger.entries.INDEX_FIELDS` only."""
+        """Decoded entries, newest first; ``where`` by :data:`ledger.entries.LOOKUP_FIELDS` only."""
         for field in where or {}:
-            if field not in entries.INDEX_FIELDS:
-                raise EntryError(f"entries are not indexed by {field!r}", f"条目未按 {field!r} 建立索引")
+            if field not in entries.LOOKUP_FIELDS:
+                raise EntryError(f"entries are not looked up by {field!r}", f"条目不能按 {field!r} 查找")
         rows = self._read(lambda store: store.newest(limit, before=before, where=where))
         return [canonical.decode_object(row) for row in rows]
 
@@ -410,9 +410,9 @@ def _covered(store: Store, tile: Tile) -> bytes:
     return store.bundle(tile) if tile.level is None else store.tile(tile)
 
 
-def _ensure_indexes(store: Store) -> None:
+def _ensure_lookups(store: Store) -> None:
     try:
-        store.ensure_indexes(entries.INDEX_FIELDS)
+        store.ensure_lookups(entries.LOOKUP_FIELDS)
     except sqlite3.Error as error:
         raise unavailable(store.path, error) from error
 

@@ -17,10 +17,11 @@ from ledger import entries
 from ledger.cli_common import instant, parse_witness
 from ledger.errors import BilingualError, NoteError, TamperError
 from ledger.instance import Instance
+from ledger.log import lookups
 from ledger.log.guard import HeadGuard
 from ledger.log.merkle import HashReader, tree_root
 from ledger.log.note import Checkpoint, Note, VerifierKey
-from ledger.log.verify import Verdict, count_entries, snapshot, verify_file, verify_indexes
+from ledger.log.verify import Verdict, count_entries, snapshot, verify_file, verify_lookups
 from ledger.log.verify_outside import Outside, check_outside, cosigned_by, hashes_of
 from ledger.log.verify_parts import verify_in_parts
 from ledger.log.verify_state import VerifiedState
@@ -51,9 +52,9 @@ def verify_own(instance: Instance, key: VerifierKey, *, state: Path | None, jobs
             verdict = verify_file(path, keys, check, bar.update, interchangeable=free, known=known, since=since)
         else:
             with ThreadPoolExecutor(1) as beside:
-                indexes = beside.submit(verify_indexes, path)
+                found = beside.submit(verify_lookups, path)
                 verdict = verify_in_parts(path, keys, jobs, check, bar.update, interchangeable=free, known=known)
-                indexes.result()
+                found.result()
     if state is not None and verdict.state is not None:
         verdict.state.save(state)
     return verdict
@@ -109,9 +110,11 @@ def compare_own(
 
 
 def _newest_anchors(path: Path) -> list[tuple[int, Checkpoint]]:
-    sql = "SELECT entry FROM entries WHERE entry ->> '$.kind' = 'checkpoint.anchored' ORDER BY seq DESC LIMIT ?"
     with snapshot(path) as db:
-        anchors = [orjson.loads(row[0]) for row in db.execute(sql, (_ANCHORS,))]
+        wanted, values = lookups.seqs({"kind": ["checkpoint.anchored"]}, lookups.fields_of(db))
+        sql = f"SELECT entry FROM entries WHERE seq IN ({wanted} ORDER BY seq DESC LIMIT :limit) ORDER BY seq DESC"  # noqa: S608
+        rows = db.execute(sql, {**values, "start": 0, "end": 2**62, "limit": _ANCHORS})
+        anchors = [orjson.loads(row[0]) for row in rows]
     return [(anchor["seq"], _anchored(anchor)) for anchor in anchors]
 
 

@@ -15,8 +15,8 @@ from ledger.errors import EntryError, Fault, VersionTooNewError
 from ledger.fields import COUNT, HASH, TIMESTAMP, Kind
 from ledger.kinds import ALL
 
-#: Top-level fields by which entries are looked up (indexed in the store).
-INDEX_FIELDS = ("kind", "requester", "resource")
+#: Top-level fields by which entries are looked up.
+LOOKUP_FIELDS = ("kind", "requester", "resource")
 
 _CHAIN = frozenset({"commit", "kind", "log", "prev", "seq", "t", "v"})
 

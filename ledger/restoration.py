@@ -141,7 +141,7 @@ def _alone(instance: Instance) -> Iterator[Store]:
     path = instance.ledger_path
     made = not path.exists()
     if made:
-        Store.create(path, instance.settings.origin, entries.INDEX_FIELDS).close()
+        Store.create(path, instance.settings.origin, entries.LOOKUP_FIELDS).close()
     store = Store.open(path)
     empty = True
     try:

@@ -16,6 +16,7 @@ import orjson
 
 from ledger.entries import check_entry
 from ledger.errors import EntryError, NoteError, TamperError
+from ledger.log import lookups
 from ledger.log.keychain import KeyChain
 from ledger.log.note import Signer, VerifierKey
 
@@ -73,16 +74,25 @@ def chain_of_file(trusted: VerifierKey, path: Path) -> KeyChain:
     """
     uri = path.absolute().as_uri()
     for suffix in ("?mode=ro", "?mode=ro&immutable=1"):
-        # By the index; where an altered entry is no JSON that fails, and every entry is looked at.
-        for where in ("entry ->> '$.kind' = 'key.rotated'", "instr(CAST(entry AS BLOB), CAST(? AS BLOB))"):
-            values = (_MARK,) if "?" in where else ()
-            sql = f"SELECT CAST(entry AS BLOB) FROM entries WHERE {where} ORDER BY seq"  # noqa: S608
+        # By the look-up table; where that or an altered entry fails, every entry is looked at.
+        for by_kind in (True, False):
             with (
                 contextlib.suppress(sqlite3.Error),
                 contextlib.closing(sqlite3.connect(uri + suffix, uri=True)) as db,
             ):
-                return chain(trusted, [row[0] for row in db.execute(sql, values).fetchall()])
+                return chain(trusted, _rotations(db, by_kind))
     return KeyChain(trusted)
+
+
+def _rotations(db: sqlite3.Connection, by_kind: bool) -> list[bytes]:
+    """The bytes of the entries that may rotate the key, in order."""
+    values: dict[str, object] = {"mark": _MARK, "start": 0, "end": 2**62}
+    where = "instr(CAST(entry AS BLOB), CAST(:mark AS BLOB))"
+    if by_kind:
+        wanted, named = lookups.seqs({"kind": [KIND]}, lookups.fields_of(db))
+        where, values = f"seq IN ({wanted})", values | named
+    sql = f"SELECT CAST(entry AS BLOB) FROM entries WHERE {where} ORDER BY seq"  # noqa: S608 - our own SQL
+    return [row[0] for row in db.execute(sql, values)]
 
 
 def _read(data: bytes, origin: str) -> tuple[int, VerifierKey, VerifierKey] | None:

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, compress
+from operator import not_
 from typing import Any
 
 import orjson
@@ -109,11 +110,11 @@ class Forms:
         hits: Sequence[int] = places if len(groups) == len(places) else list(compress(places, matches))
         columns = list(zip(*groups, strict=True))
         prev, seq, t = (columns[group] for group in form.chain)
-        digits = b"".join(prev)
-        if b"".join([digits, *chain(*(columns[group] for group in form.hashes))]).translate(None, _HEX):
+        if b"".join(chain(*(columns[group] for group in form.hashes))).translate(None, _HEX):
             raise UnrecognisedError
         every = len(hits) == len(block.entries)
-        if bytes.fromhex(digits.decode()) != b"".join(block.prevs if every else [block.prevs[place] for place in hits]):
+        prevs = b"".join(block.prevs if every else [block.prevs[place] for place in hits])
+        if b"".join(prev) != prevs.hex().encode():
             raise UnrecognisedError
         if list(map(int, seq)) != [block.start + place for place in hits]:
             raise UnrecognisedError
@@ -124,7 +125,7 @@ class Forms:
             return []
         for place, time in zip(hits, t, strict=True):
             block.times[place] = time
-        return [place for place, match in zip(places, matches, strict=True) if match is None]
+        return list(compress(places, map(not_, matches)))
 
     def _judge(self, form: _Form, block: _Block, places: Sequence[int], values: list[tuple[bytes, ...]]) -> None:
         """Examine one entry for each combination of judged values that was not met before."""

@@ -76,7 +76,8 @@ class HeadGuard:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="ledger-head", daemon=True)
             self._thread.start()
-        self._wanted.set()
+        if not self._wanted.is_set():  # asking costs less than setting, and this is done for each commit
+            self._wanted.set()
 
     def ensure(self) -> None:
         """Raise if the last attempt to write failed and another one now fails too; called before each commit.

@@ -188,7 +188,7 @@ class Refill:
         known: dict[int, list[Known]] = {}
         for item in self._known:
             known.setdefault(item[0].size, []).append(item)
-        self._store.cut_nodes(before)  # of entries that were cut off; they are computed again
+        self._store.cut_to(before)  # of entries that were cut off; they are computed again
         for bundle in bundles_of(self._head.size):
             if bundle.start + bundle.width <= before:
                 continue

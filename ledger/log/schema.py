@@ -1,6 +1,6 @@
 """The tables, triggers and indexes of a log file, and the check that a file has just these.
 
-A file whose owner exchanged a table for a view, pointed an index at other pages or took a guard away would show one
+A file whose owner exchanged a table for a view, put other rows into one or took a guard away would show one
 thing to the service and another to a check, so both compare what is there with what is written here.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 from ledger.errors import TamperError
+from ledger.log import lookups
 
 # `entry` is TEXT though it is read as bytes: SQLite hands TEXT over faster than a BLOB, and a person with the
 # sqlite3 shell can read it. No prev column: the trigger reads `prev` from the bytes that are hashed.
@@ -45,35 +46,30 @@ CREATE TRIGGER entries_no_delete BEFORE DELETE ON entries BEGIN
   SELECT RAISE(ABORT, 'entries: the log is append-only');
 END;
 """
-_INDEX = re.compile(r"CREATE INDEX entries_([a-z_]+) ON entries \(entry ->> '\$\.\1', seq\)")
+# What a file of an older version has until it is next opened for writing.
+_OLD_INDEX = re.compile(r"CREATE INDEX entries_([a-z_]+) ON entries \(entry ->> '\$\.\1', seq\)")
 
 _Row = tuple[str, str, str, str | None]
 
 
-def statements(index_fields: Sequence[str]) -> Iterator[str]:
-    """The statements that make an empty log, with an index for each of ``index_fields``."""
+def statements(lookup_fields: Sequence[str]) -> Iterator[str]:
+    """The statements that make an empty log, whose entries are looked up by ``lookup_fields``."""
     statement = ""
     for line in _SCHEMA.splitlines(keepends=True):
         statement += line
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
-    yield from index_statements(index_fields)
-
-
-def index_statements(fields: Sequence[str]) -> Iterator[str]:
-    """The statements that make an index for each of ``fields``."""
-    for field in fields:
-        yield f"CREATE INDEX entries_{field} ON entries (entry ->> '$.{field}', seq)"
+    yield from lookups.statements(lookup_fields)
 
 
 def check_schema(db: sqlite3.Connection) -> None:
     """Raise :class:`TamperError` unless ``db`` has exactly the tables, triggers and indexes of a log."""
     with closing(sqlite3.connect(":memory:")) as model:
-        for statement in statements(()):
+        for statement in statements(lookups.fields_of(db)):
             model.execute(statement)
         expected = _objects(model)
-    found = {row for row in _objects(db) if not _is_index(row)}
+    found = {row for row in _objects(db) if not _is_old_index(row)}
     for kind, name, _, _ in sorted(found ^ expected, key=lambda row: row[1]):
         raise TamperError(
             f"the file's {kind} {name!r} is not what a ledger has: it was added, removed or exchanged; "
@@ -83,7 +79,7 @@ def check_schema(db: sqlite3.Connection) -> None:
 
 
 def check_integrity(db: sqlite3.Connection) -> None:
-    """Raise :class:`TamperError` where SQLite finds indexes that differ from their table, or damaged pages."""
+    """Raise :class:`TamperError` where SQLite finds damaged pages, or the look-up table differs from the entries."""
     (found,) = db.execute("PRAGMA integrity_check(1)").fetchone()
     verdict = _text(found) or ""
     if verdict != "ok":
@@ -91,6 +87,7 @@ def check_integrity(db: sqlite3.Connection) -> None:
             f"the file is damaged or an index was exchanged ({verdict[:200]}); restore it from a backup",
             f"文件已损坏或索引被替换（{verdict[:200]}）；请从备份恢复",
         )
+    lookups.check_lookups(db)
 
 
 def _objects(db: sqlite3.Connection) -> set[_Row]:
@@ -98,9 +95,9 @@ def _objects(db: sqlite3.Connection) -> set[_Row]:
     return {(_text(kind) or "", _text(name) or "", _text(table) or "", _text(sql)) for kind, name, table, sql in rows}
 
 
-def _is_index(row: _Row) -> bool:
+def _is_old_index(row: _Row) -> bool:
     kind, name, table, sql = row
-    match = _INDEX.fullmatch(sql or "")
+    match = _OLD_INDEX.fullmatch(sql or "")
     return kind == "index" and table == "entries" and match is not None and name == f"entries_{match[1]}"
 
 

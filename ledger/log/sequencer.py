@@ -42,7 +42,7 @@ CLOCK_TOLERANCE = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """The newest entry whose indexed ``field`` equals ``value`` must be ``last``; None: there must be none."""
+    """The newest entry whose ``field`` equals ``value`` must be ``last``; None: there must be none."""
 
     field: str
     value: str
@@ -176,7 +176,7 @@ class Sequencer:
         self._head_t = ""  # the time in _head
         self._frontier = Frontier()
         self._clock_is_back = False  # so that one step back is one entry
-        self._indexed = frozenset(store.index_fields())
+        self._lookups = frozenset(store.lookup_fields())
         self._pending = _Rows()
         # One thread serves every asyncio caller; threads that append for themselves lead their own commits.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="ledger-sequencer")
@@ -419,8 +419,8 @@ class Sequencer:
             self._check_expect(draft.expect)
 
     def _check_expect(self, expect: Expect) -> None:
-        if expect.field not in self._indexed:
-            raise EntryError(f"entries are not indexed by {expect.field!r}", f"条目未按 {expect.field!r} 建立索引")
+        if expect.field not in self._lookups:
+            raise EntryError(f"entries are not looked up by {expect.field!r}", f"条目不能按 {expect.field!r} 查找")
         canonical.encode(expect.value)
         last = self._store.last_seq(expect.field, expect.value)
         if last != expect.last:

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.errors import InstanceError, LedgerError, LedgerUnavailableError, VersionTooNewError
+from ledger.log import lookups
 from ledger.log.commitment import Sealed
 from ledger.log.merkle import Node
-from ledger.log.schema import check_schema, index_statements, statements
+from ledger.log.schema import check_schema, statements
 from ledger.log.tiles import HEIGHT, WIDTH, Tile, encode_bundle, fold
 
 FORMAT_VERSION = 1
@@ -66,15 +67,16 @@ class Store:
         self.path = path
         self._db = connection
         self._db.text_factory = bytes
+        self._lookups: list[str] | None = None  # not read yet
 
     @classmethod
-    def create(cls, path: Path, origin: str, index_fields: Sequence[str] = ()) -> Store:
+    def create(cls, path: Path, origin: str, lookup_fields: Sequence[str] = ()) -> Store:
         """Make a new, empty log file.
 
         Args:
             path: where; must not exist.
             origin: the log's name, written into every entry and checkpoint.
-            index_fields: top-level text fields by which entries are looked up.
+            lookup_fields: top-level text fields by which entries are looked up.
 
         Raises:
             InstanceError: the file exists already.
@@ -93,7 +95,7 @@ class Store:
         try:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("BEGIN IMMEDIATE")
-            for statement in statements(index_fields):
+            for statement in statements(lookup_fields):
                 db.execute(statement)
             db.executemany("INSERT INTO meta VALUES (?, ?)", [("format", str(FORMAT_VERSION)), ("origin", origin)])
             db.execute("COMMIT")
@@ -109,7 +111,7 @@ class Store:
         Raises:
             InstanceError: there is none, or it is not one of ours.
             VersionTooNewError: written by a newer version.
-            TamperError: a table, trigger or index was added, removed or exchanged.
+            TamperError: a table or trigger was added, removed or exchanged.
             LedgerUnavailableError: it cannot be opened for writing.
         """
         if not path.is_file():
@@ -220,9 +222,11 @@ class Store:
         if rows:
             self._db.executemany("INSERT INTO nodes VALUES (?, ?, ?)", rows)
 
-    def cut_nodes(self, size: int) -> None:
-        """Delete the inner nodes that reach beyond the first ``size`` entries."""
+    def cut_to(self, size: int) -> None:
+        """Delete inner nodes and rows of the look-up table that reach beyond the first ``size`` entries."""
         self._db.execute("DELETE FROM nodes WHERE ((idx + 1) << level) > ?", (size,))
+        if self.lookup_fields():
+            self._db.execute(lookups.CUT, (size,))
 
     def add_once(self, keys: Sequence[str], seq: int) -> None:
         self._db.executemany("INSERT INTO once VALUES (?, ?)", [(key, seq) for key in keys])
@@ -234,9 +238,10 @@ class Store:
     def put_checkpoint(self, size: int, note: bytes) -> None:
         """Store the newest own checkpoint; of the older ones only the cosigned are kept."""
         # By the key: the cosigned ones become many, and none of them is to be looked at for each commit.
-        newest = "(SELECT max(size) FROM checkpoints WHERE size < ?)"
-        self._db.execute(f"DELETE FROM checkpoints WHERE cosigned = 0 AND size = {newest}", (size,))  # noqa: S608
-        self._db.execute("INSERT INTO checkpoints (size, note) VALUES (?, ?)", (size, note.decode()))
+        newest = "(SELECT max(size) FROM checkpoints WHERE size < ?1)"
+        sql = f"UPDATE checkpoints SET size = ?1, note = ?2 WHERE cosigned = 0 AND size = {newest}"  # noqa: S608
+        if self._db.execute(sql, (size, note.decode())).rowcount == 0:
+            self._db.execute("INSERT INTO checkpoints (size, note) VALUES (?, ?)", (size, note.decode()))
 
     def put_cosigned(self, size: int, note: bytes) -> None:
         """Keep ``note``, a checkpoint with more signatures, for good; it takes the place of the plain one."""
@@ -272,11 +277,25 @@ class Store:
         self._db.execute("DELETE FROM meta WHERE key = 'erasure'")
         return True
 
-    def ensure_indexes(self, fields: Sequence[str]) -> None:
-        """Add indexes that an older version did not make."""
-        missing = [field for field in fields if field not in self.index_fields()]
-        for statement in index_statements(missing):
-            self._db.execute(statement)
+    def ensure_lookups(self, fields: Sequence[str]) -> None:
+        """Make the look-up table anew where an older version made it without some of ``fields``, or made indexes."""
+        if not self._due_lookups(fields):
+            return
+        self.begin()
+        try:
+            for statement in self._due_lookups(fields):  # another process may have been faster
+                self._db.execute(statement)
+            self.commit()
+        finally:
+            self.rollback()
+            self._lookups = None
+
+    def _due_lookups(self, fields: Sequence[str]) -> list[str]:
+        old = self._db.execute("SELECT name FROM sqlite_schema WHERE type = 'index' AND name GLOB 'entries_*'")
+        known = lookups.fields_of(self._db)
+        missing = [field for field in fields if field not in known]
+        made = lookups.replace([*known, *missing]) if missing else []
+        return [*(f"DROP INDEX {name.decode()}" for (name,) in old.fetchall()), *made]
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -293,16 +312,16 @@ class Store:
         row = self._db.execute("SELECT seq FROM once WHERE key = ?", (key,)).fetchone()
         return row[0] if row else None
 
-    def index_fields(self) -> list[str]:
+    def lookup_fields(self) -> list[str]:
         """The top-level fields by which entries are looked up."""
-        rows = self._db.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'entries'")
-        names = [name.decode() for (name,) in rows]
-        return [name.removeprefix("entries_") for name in names if name.startswith("entries_")]
+        if self._lookups is None:
+            self._lookups = lookups.fields_of(self._db)
+        return self._lookups
 
     def last_seq(self, field: str, value: str) -> int | None:
-        """The newest entry whose indexed ``field`` equals ``value``, if any."""
-        sql = f"SELECT seq FROM entries WHERE entry ->> '$.{field}' = ? ORDER BY seq DESC LIMIT 1"  # noqa: S608
-        row = self._db.execute(sql, (value,)).fetchone()
+        """The newest entry whose ``field`` equals ``value``, if any."""
+        sql, values = self._wanted({field: [value]})
+        row = self._db.execute(f"{sql} ORDER BY seq DESC LIMIT 1", values).fetchone()
         return row[0] if row else None
 
     def entry(self, seq: int) -> bytes:
@@ -320,22 +339,34 @@ class Store:
         return entry
 
     def newest(self, limit: int, *, before: int | None = None, where: dict[str, str] | None = None) -> list[bytes]:
-        """The newest entries first, optionally only those whose indexed fields equal ``where``."""
-        sql = "SELECT entry FROM entries WHERE seq < ?"
-        values: list[object] = [_NO_LIMIT if before is None else max(0, min(before, _NO_LIMIT))]
-        for field, value in (where or {}).items():
-            sql += f" AND entry ->> '$.{field}' = ?"
-            values.append(value)
-        rows = self._db.execute(sql + " ORDER BY seq DESC LIMIT ?", (*values, max(0, min(limit, _NO_LIMIT))))
-        return [row[0] for row in rows]
+        """The newest entries first, optionally only those whose fields equal ``where``."""
+        end = _NO_LIMIT if before is None else max(0, min(before, _NO_LIMIT))
+        sql, values = self._wanted({field: [value] for field, value in (where or {}).items()}, 0, end)
+        values["limit"] = max(0, min(limit, _NO_LIMIT))
+        return self._entries(f"{sql} ORDER BY seq DESC LIMIT :limit", values, "ORDER BY seq DESC")
 
-    def since(self, start: int, field: str, values: Sequence[str], until: int | None = None) -> list[bytes]:
-        """Entries from seq ``start`` to before ``until`` whose indexed ``field`` is one of ``values``, oldest first."""
-        marks = ", ".join("?" * len(values))
-        sql = (
-            f"SELECT entry FROM entries WHERE entry ->> '$.{field}' IN ({marks}) AND seq >= ? AND seq < ? ORDER BY seq"  # noqa: S608
-        )
-        return [row[0] for row in self._db.execute(sql, (*values, start, _NO_LIMIT if until is None else until))]
+    def since(self, start: int, field: str, wanted: Sequence[str], until: int | None = None) -> list[bytes]:
+        """Entries from seq ``start`` to before ``until`` whose ``field`` is one of ``wanted``, oldest first."""
+        sql, values = self._wanted({field: wanted}, start, _NO_LIMIT if until is None else until)
+        return self._entries(sql, values, "ORDER BY seq")
+
+    def count(self, start: int, field: str, value: str) -> int:
+        """How many entries from seq ``start`` on have ``value`` in ``field``."""
+        sql, values = self._wanted({field: [value]}, start)
+        row = self._db.execute(f"SELECT count(*) FROM ({sql})", values).fetchone()  # noqa: S608 - our own SQL
+        return int(row[0])
+
+    def _wanted(self, wanted: lookups.Wanted, start: int = 0, end: int = _NO_LIMIT) -> tuple[str, dict[str, object]]:
+        """SQL for the numbers of entries, and its parameters."""
+        if wanted:
+            sql, values = lookups.seqs(wanted, self.lookup_fields())
+        else:
+            sql, values = "SELECT seq FROM entries WHERE seq >= :start AND seq < :end", {}
+        return sql, {**values, "start": start, "end": end}
+
+    def _entries(self, seqs: str, values: dict[str, object], order: str) -> list[bytes]:
+        sql = f"SELECT entry FROM ({seqs}) JOIN entries USING (seq) {order}"  # noqa: S608 - our own SQL
+        return [row[0] for row in self._db.execute(sql, values)]
 
     def checkpoint(self) -> tuple[int, bytes] | None:
         """Size and bytes of the newest checkpoint."""
@@ -354,12 +385,6 @@ class Store:
     def cosigned(self) -> Iterator[tuple[int, bytes]]:
         """Sizes and bytes of the cosigned checkpoints, largest first."""
         yield from self._db.execute("SELECT size, note FROM checkpoints WHERE cosigned = 1 ORDER BY size DESC")
-
-    def count(self, start: int, field: str, value: str) -> int:
-        """How many entries from seq ``start`` on have ``value`` in the indexed ``field``."""
-        sql = f"SELECT count(*) FROM entries WHERE entry ->> '$.{field}' = ? AND seq >= ?"  # noqa: S608 - our own name
-        row = self._db.execute(sql, (value, start)).fetchone()
-        return int(row[0])
 
     def newest_cosigned(self) -> tuple[int, bytes] | None:
         """Size and bytes of the newest checkpoint that somebody cosigned."""

@@ -255,9 +255,9 @@ def test_none_is_expected_where_there_was_no_entry_yet(sequencer: Sequencer) -> 
         sequencer.append(first)
 
 
-def test_a_field_without_index_cannot_be_expected(log: Path, sequencer: Sequencer) -> None:
+def test_a_field_that_is_no_lookup_field_cannot_be_expected(log: Path, sequencer: Sequencer) -> None:
     for field in ("n", "seq", "kind' OR 1 --", ""):
-        with pytest.raises(EntryError, match="not indexed"):
+        with pytest.raises(EntryError, match="not looked up"):
             sequencer.append(expecting(1, 0, field))
     with pytest.raises(CanonicalError):
         sequencer.append(expecting(1, 0, value="\ud800"))
