@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,15 +43,17 @@ def main(names: tuple[str, ...], quick: bool, entries: int, rows: int, seconds: 
     for name in names or NAMES:
         with tempfile.TemporaryDirectory() as made:
             folder = Path(made)
+            print(f"### {name}\n", flush=True)
             if name == "query":
-                report = query.run(folder, rounds, each_s, rows)
+                parts: Iterable[str] = query.run(folder, rounds, each_s, rows)
             elif name == "soak":
-                report = soak.run(folder, seconds or (30 if quick else 600), workers, rows)
+                parts = [soak.run(folder, seconds or (30 if quick else 600), workers, rows)]
             elif name == "log":
-                report = log.run(folder, rounds, appends, entries or length)
+                parts = [log.run(folder, rounds, appends, entries or length)]
             else:
-                report = peers.run(folder, rounds, appends)
-        print(f"### {name}\n\n{report}\n", flush=True)
+                parts = [peers.run(folder, rounds, appends)]
+            for part in parts:
+                print(f"{part}\n", flush=True)
 
 
 if __name__ == "__main__":
