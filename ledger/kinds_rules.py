@@ -13,8 +13,8 @@ _ACT = choice("query", "application", "correction", "transfer")
 _STOP = choice("decided", "supplied", "sent")
 _STANDING = choice("statutory", "local_standard")
 
-#: What an entry says of the deadline that it relies on (``ledger.rules.Deadline.fields``). ``clock`` is its state; a due
-#: time is left out where there is none. ``target_at`` is a local target for what is urgent, never law.
+#: What an entry says of the deadline that it relies on (``ledger.rules.Deadline.fields``). ``clock`` is its state; a
+#: due time is left out where there is none. ``target_at`` is a local target for what is urgent, never law.
 DEADLINE_FIELDS: dict[str, Field] = {
     "act": _ACT,
     "stop": _STOP,

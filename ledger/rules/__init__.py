@@ -2,10 +2,12 @@
 
 What other modules use (stable):
 
-- :func:`packaged` -> :class:`Rulebook` (``register``, ``calendars``, ``digests``), or :func:`adoption.fold` over entries;
-- :func:`deadline` (rulebook, act, started_at, …) -> :class:`Deadline` (``state``, ``due_at``, ``fields()``, ``is_late(at)``);
-  :func:`extend` where the clause allows it; :func:`working` for the strip of days;
-- :func:`refusals.decide_refusal` -> ``Decision(allowed, clause, reason…)``; :func:`text_checks.check_text` for what people type.
+- :func:`packaged` -> :class:`Rulebook` (``register``, ``calendars``, ``digests``), or
+  :func:`ledger.rules.adoption.fold` over entries;
+- :func:`deadline` (rulebook, act, started_at, …) -> :class:`Deadline` (``state``, ``due_at``, ``fields()``,
+  ``is_late(at)``); :func:`extend` where the clause allows it; :func:`working` for the strip of days;
+- :func:`ledger.rules.refusals.decide_refusal` -> ``Decision(allowed, clause, reason…)``;
+  :func:`ledger.rules.text_checks.check_text` for what people type.
 
 Nothing here reads a clock, a time zone of the machine, or randomness.
 """

@@ -1,6 +1,6 @@
 """Calendars: which days the State Council's yearly notice makes rest days, and which weekend days working days.
 
-One calendar for one year, as its notice says. A year without one is unknown: nothing is counted in it and nothing guessed.
+One calendar for one year, as its notice says. A year without one is unknown: nothing is counted in it, nothing guessed.
 """
 
 from __future__ import annotations

@@ -167,7 +167,7 @@ class Clause:
         kind = shape.choice(kind, f"{where}.kind", KINDS)
         if (level == "service_standard") != (kind == "local_standard"):
             raise RuleDataError(
-                f"{where}: level {level} with kind {kind}: a service standard is local and never law, and law is no standard",
+                f"{where}: level {level} with kind {kind}: a service standard is local, law is not",
                 f"{where}：层级 {level} 与类别 {kind} 不符：服务标准只是本地标准，不是法；法也不是服务标准",
             )
         clock = found.get("clock")

@@ -129,8 +129,10 @@ def deadline(
         start, stop: of its ``STARTS`` and ``STOPS``; by default the act's usual ones (query: received, supplied;
             application and correction: received, decided; transfer: notified, sent). An application that was agreed to
             is due once more: ``start="decided", stop="supplied"`` (条例 art. 22).
-        received_at: when the request was received, where that is not ``started_at``: the rule in force on *that* day counts.
-        sharing_class: ``unconditional`` | ``conditional`` | None where it is not determined (条例 art. 21 gives each its own time).
+        received_at: when the request was received, where that is not ``started_at``: the rule in force on *that* day
+            counts.
+        sharing_class: ``unconditional`` | ``conditional``, to each of which 条例 art. 21 gives its own time; None where
+            it is not determined.
         urgent: marked especially urgent, with reason and approver (not checked here).
 
     Raises:
@@ -140,7 +142,8 @@ def deadline(
     started = as_utc(started_at)
     in_force_on = local_day(started if received_at is None else received_at)
     register = rulebook.register
-    bare = Deadline(NO_CLOCK, act, start, stop, started, local_day(started), **rulebook.digests)
+    digests = rulebook.register.digest, rulebook.calendars.digest
+    bare = Deadline(NO_CLOCK, act, start, stop, started, local_day(started), *digests)
     clause = register.clock_clause(act, start, stop, in_force_on, sharing_class=sharing_class)
     found = bare
     if clause is not None and clause.clock is not None and clause.clock.working_days is not None:
@@ -181,7 +184,8 @@ def extend(rulebook: Rulebook, given: Deadline, working_days: int) -> Deadline:
         working_days=given.working_days + working_days,
         extended_by=working_days,
         unannounced_year=None,
-        **rulebook.digests,
+        register=rulebook.register.digest,
+        calendars=rulebook.calendars.digest,
     )
     return _due(rulebook, longer)
 

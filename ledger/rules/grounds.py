@@ -1,6 +1,6 @@
 """Grounds of refusal (法定事由) as dated data: which statute says it, what it demands, and what never is a ground.
 
-Whether a refusal is lawful on its face is decided in :mod:`ledger.rules.refusals`; here is only what the register knows.
+Whether a refusal is lawful on its face is decided in :mod:`ledger.rules.refusals`; here is what the register knows.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from ledger.rules.errors import RuleDataError
 #: What a demanded field must look like: ``day`` YYYY-MM-DD; ``choice`` one of its choices; ``text``; ``number`` a
 #: register number, entry or id in ASCII letters, digits and ``-_/.``, which cannot tell what a document says.
 FORMS = ("text", "day", "choice", "number")
+#: How a demanded day must lie: to the day of the refusal, or to the day on which the request was received.
+WHEN = ("not_after_refusal", "not_before_refusal", "before_receipt", "not_after_receipt")
 #: Whether a ground may cover all that was asked, or a part alone.
 SCOPES = ("whole", "part")
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """A field that a refusal on this ground must have."""
+    """A field that a refusal on this ground must have; ``when`` of :data:`WHEN`, for days."""
 
     name: str
     form: str
@@ -29,13 +31,17 @@ class Demand:
     en: str
     choices: tuple[str, ...] = ()
     required: bool = True
+    when: str | None = None
 
     @classmethod
     def read(cls, value: Any, where: str) -> Demand:
-        found = shape.only(value, where, ("name", "form", "zh", "en"), ("choices", "required"))
+        found = shape.only(value, where, ("name", "form", "zh", "en"), ("choices", "required", "when"))
         form = shape.choice(found["form"], f"{where}.form", FORMS)
         if (form == "choice") != ("choices" in found):
             raise RuleDataError(f"{where}: choices go with form choice", f"{where}：choices 与 form: choice 须同时出现")
+        when = found.get("when")
+        if when is not None:
+            when = shape.choice(when, f"{where}.when", WHEN if form == "day" else ())
         return cls(
             shape.identifier(found["name"], f"{where}.name"),
             form,
@@ -43,10 +49,13 @@ class Demand:
             shape.text(found["en"], f"{where}.en", 200),
             shape.many(found.get("choices", []), f"{where}.choices", shape.text),
             shape.flag(found.get("required", True), f"{where}.required"),
+            when,
         )
 
     def to_value(self) -> dict[str, Any]:
         value: dict[str, Any] = {"name": self.name, "form": self.form, "zh": self.zh, "en": self.en}
+        if self.when is not None:
+            value["when"] = self.when
         if self.choices:
             value["choices"] = list(self.choices)
         if not self.required:
@@ -89,9 +98,9 @@ class Citation:
     """An article that a refusal may name.
 
     Attributes:
-        quote: the article's words, or None where its text was not at hand: then it is *unverified* and cannot be chosen.
+        quote: the article's words, or None where its text was not at hand: it is *unverified* and cannot be chosen.
         valid_from, valid_to: first and last day of the text that was read; None in ``valid_to`` while no end is set.
-        repealed_by_zh, repealed_by_en: for one that ended, by what; ``instead`` the id of the citation that says it now.
+        repealed_by_zh, repealed_by_en: for one that ended, by what; ``instead``: the citation that says it now.
     """
 
     id: str
@@ -174,6 +183,32 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class Term:
+    """How long a secret may stay one: for a level (a choice of ``secrecy_level``) at most so many years from
+    ``classified_on`` to ``secret_until``; or, where no day could be set, ``until_condition``.
+
+    Source: 保守国家秘密法 art. 20: 绝密级不超过三十年，机密级不超过二十年，秘密级不超过十年.
+    """
+
+    level: str
+    max_years: int
+
+    #: The demands that it needs.
+    DEMANDS = ("secrecy_level", "classified_on", "secret_until", "until_condition")
+
+    @classmethod
+    def read(cls, value: Any, where: str) -> Term:
+        found = shape.only(value, where, ("level", "max_years"))
+        return cls(
+            shape.text(found["level"], f"{where}.level", 20),
+            shape.count(found["max_years"], f"{where}.max_years", 1, 100),
+        )
+
+    def to_value(self) -> dict[str, Any]:
+        return {"level": self.level, "max_years": self.max_years}
+
+
+@dataclass(frozen=True, slots=True)
 class Ground:
     """A ground of refusal.
 
@@ -181,6 +216,7 @@ class Ground:
         secrecy: whether it is one of secrecy; such a refusal is counted apart.
         scope: ``part``: it never covers all that was asked; ``part_zh``/``part_en`` say what alone may be withheld.
         enabled: whether the county's justice bureau (县司法局) lets it be chosen.
+        terms: for state secrets, how long each level may last; then no document may be named anywhere in the refusal.
         note_zh, note_en: the doubt for which it ships disabled, or a caution; shown to whoever chooses it.
     """
 
@@ -193,6 +229,7 @@ class Ground:
     citations: tuple[Citation, ...]
     demands: tuple[Demand, ...] = ()
     questions: tuple[Question, ...] = ()
+    terms: tuple[Term, ...] = ()
     part_zh: str | None = None
     part_en: str | None = None
     note_zh: str | None = None
@@ -203,7 +240,7 @@ class Ground:
         """A ground from its value (the inverse of :meth:`to_value`). Raises :class:`RuleDataError`."""
         texts = ("part_zh", "part_en", "note_zh", "note_en")
         required = ("code", "name_zh", "name_en", "secrecy", "scope", "enabled", "citations")
-        found = shape.only(value, where, required, ("demands", "questions", *texts))
+        found = shape.only(value, where, required, ("demands", "questions", "terms", *texts))
         where = _code(found["code"], f"{where}.code")
         scope = shape.choice(found["scope"], f"{where}.scope", SCOPES)
         if (scope == "part") != ("part_zh" in found):
@@ -224,6 +261,7 @@ class Ground:
             shape.many(found["citations"], f"{where}.citations", Citation.read, at_least=1),
             shape.many(found.get("demands", []), f"{where}.demands", Demand.read),
             shape.many(found.get("questions", []), f"{where}.questions", Question.read),
+            shape.many(found.get("terms", []), f"{where}.terms", Term.read),
             *(shape.text(found[name], f"{where}.{name}", 500) if name in found else None for name in texts),
         )
         made._check()
@@ -236,6 +274,12 @@ class Ground:
         ):
             if len(names) != len(set(names)):
                 raise RuleDataError(f"{self.code}: a name comes twice", f"{self.code}：名称重复")
+        demanded = {demand.name for demand in self.demands}
+        if self.terms and not demanded.issuperset(Term.DEMANDS):
+            raise RuleDataError(
+                f"{self.code}: terms need the demands {', '.join(Term.DEMANDS)}",
+                f"{self.code}：terms 需要 {'、'.join(Term.DEMANDS)} 这几个字段",
+            )
         ids = {citation.id for citation in self.citations}
         for citation in self.citations:
             if citation.instead is not None and citation.instead not in ids:
@@ -254,13 +298,15 @@ class Ground:
             value["demands"] = [demand.to_value() for demand in self.demands]
         if self.questions:
             value["questions"] = [question.to_value() for question in self.questions]
+        if self.terms:
+            value["terms"] = [term.to_value() for term in self.terms]
         for name in ("part_zh", "part_en", "note_zh", "note_en"):
             if getattr(self, name) is not None:
                 value[name] = getattr(self, name)
         return value
 
     def choosable(self, day: date) -> tuple[Citation, ...]:
-        """The citations that a refusal of ``day`` may name: verified and in force; none while the ground is disabled."""
+        """The citations that a refusal of ``day`` may name: verified, in force; none while the ground is disabled."""
         if not self.enabled:
             return ()
         return tuple(each for each in self.citations if each.is_verified and each.in_force(day))
@@ -291,8 +337,8 @@ class Negative:
         where = _code(found["code"], f"{where}.code")
         return cls(
             where,
-            *(shape.text(found[name], f"{where}.{name}", 500) for name in texts),
-            shape.many(found["patterns"], f"{where}.patterns", shape.pattern),
+            **{name: shape.text(found[name], f"{where}.{name}", 500) for name in texts},
+            patterns=shape.many(found["patterns"], f"{where}.patterns", shape.pattern),
         )
 
     def to_value(self) -> dict[str, Any]:

@@ -164,7 +164,7 @@ class Register:
     ) -> Clause | None:
         """The clause that sets the clock of an ``act`` received on ``day``; None where none is in force.
 
-        The strictest binds, only among clauses of the same act, start and stop; of two equally strict the statutory one.
+        The strictest binds, only among clauses of the same act, start and stop; of two alike the statutory one.
         ``urgent`` asks for the clause of at once (立即) instead of the one that counts days. A clause for one sharing
         class binds only where the data are known to be of that class.
         """
@@ -188,15 +188,16 @@ class Register:
 
         Raises:
             UnknownRuleError: no such clause.
-            RuleDataError: ``valid_to`` is before its first day, or later than it ends anyway: a text is not prolonged by
-                ending it, a renewal is a clause of its own.
+            RuleDataError: ``valid_to`` is before its first day, or later than it ends anyway: a text is not prolonged
+                by ending it, a renewal is a clause of its own.
         """
         clause = self.clause(clause_id)
         if valid_to < clause.valid_from or (clause.valid_to is not None and valid_to > clause.valid_to):
             raise RuleDataError(
-                f"{clause_id} holds from {clause.valid_from} to {clause.valid_to or 'no set end'}, so it cannot end with "
-                f"{valid_to}; a renewal is adopted as a clause of its own",
-                f"{clause_id} 有效期自 {clause.valid_from} 至 {clause.valid_to or '未定'}，不能止于 {valid_to}；延期须作为新条款采用",
+                f"{clause_id} holds from {clause.valid_from} to {clause.valid_to or 'no set end'}, so it cannot end "
+                f"with {valid_to}; a renewal is adopted as a clause of its own",
+                f"{clause_id} 有效期自 {clause.valid_from} 至 {clause.valid_to or '未定'}，不能止于 {valid_to}；"
+                "延期须作为新条款采用",
             )
         ended = replace(clause, valid_to=valid_to)
         others = (each for each in self.clauses if each.id != clause_id)

@@ -1,4 +1,4 @@
-"""Values as they come from YAML or JSON, read strictly: a key too many, a date that does not exist, an empty text are errors.
+"""Values as they come from YAML or JSON, read strictly: an unknown key, a day that does not exist, an empty text fail.
 
 Each reading takes the value and ``where`` it stands, for the error.
 """
@@ -24,7 +24,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key) for key, _ in node.value]  # type: ignore[no-untyped-call]
+    keys = [loader.construct_object(key) for key, _ in node.value]
     twice = {str(key) for key in keys if keys.count(key) > 1}
     if twice:
         raise yaml.constructor.ConstructorError(None, None, f"key {min(twice)} given twice", node.start_mark)
@@ -45,7 +45,7 @@ def read_yaml(text: str, where: str) -> dict[str, Any]:
         RuleDataError: it is not YAML, gives a key twice, or holds something else than a mapping.
     """
     try:
-        value = yaml.load(text, _Loader)  # noqa: S506: derived from SafeLoader
+        value = yaml.load(text, _Loader)  # noqa: S506 (it is a SafeLoader)
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError, yaml.YAMLError) as error:
         # PyYAML lets Python's own errors out of odd scalars.
         message = str(error).replace("\n", " ") or type(error).__name__
