@@ -12,6 +12,8 @@ _OFFICER = frozenset({"officer"})
 _ACT = choice("query", "application", "correction", "transfer")
 _STOP = choice("decided", "supplied", "sent")
 _STANDING = choice("statutory", "local_standard")
+#: Which earlier change of the rules it follows, by number; left out by the first. Two at once cannot follow the same.
+_AFTER: dict[str, Field] = {"after": COUNT.optional()}
 
 #: What an entry says of the deadline that it relies on (``ledger.rules.Deadline.fields``). ``clock`` is its state; a
 #: due time is left out where there is none. ``target_at`` is a local target for what is urgent, never law.
@@ -36,7 +38,14 @@ RULE_KINDS = (
         "规则库采用",
         "Register adopted",
         # The whole register and calendars, kept by their digests: with what a log begins, or after an update of them.
-        {"register": HASH, "calendars": HASH, "software": text(100), "reason": text(500), "by": IDENTIFIER},
+        {
+            "register": HASH,
+            "calendars": HASH,
+            "software": text(100),
+            "reason": text(500),
+            "by": IDENTIFIER,
+            **_AFTER,
+        },
         _OFFICER,
     ),
     Kind(
@@ -69,6 +78,7 @@ RULE_KINDS = (
             "extension_needs": list_of(choice("consent", "notice")).optional(),
             "by": IDENTIFIER,
             "register": HASH,
+            **_AFTER,
         },
         _OFFICER,
     ),
@@ -77,7 +87,14 @@ RULE_KINDS = (
         1,
         "条款终止",
         "Rule ended",
-        {"clause": IDENTIFIER, "valid_to": DATE, "reason": text(500), "by": IDENTIFIER, "register": HASH},
+        {
+            "clause": IDENTIFIER,
+            "valid_to": DATE,
+            "reason": text(500),
+            "by": IDENTIFIER,
+            "register": HASH,
+            **_AFTER,
+        },
         _OFFICER,
     ),
     Kind(
@@ -92,6 +109,7 @@ RULE_KINDS = (
             "reason": text(500),
             "by": IDENTIFIER,
             "register": HASH,
+            **_AFTER,
         },
         _OFFICER,
     ),
@@ -106,6 +124,7 @@ RULE_KINDS = (
             "reason": text(500),
             "by": IDENTIFIER,
             "register": HASH,
+            **_AFTER,
         },
         _OFFICER,
     ),
@@ -127,6 +146,7 @@ RULE_KINDS = (
             "make_up": list_of(DATE),
             "by": IDENTIFIER,
             "calendars": HASH,
+            **_AFTER,
         },
         _OFFICER,
     ),

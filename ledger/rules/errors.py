@@ -35,3 +35,7 @@ class UnannouncedYearError(RulesError):
             f"{year} 年的节假日安排尚未公布，不能推算；通知发布后请采用 {year} 年日历",
         )
         self.year = year
+
+
+class AdoptionError(RulesError):
+    """Entries about the rules that do not follow from one another: a digest that does not come out, a broken order."""

@@ -2,7 +2,7 @@
 
 A register never changes: adopting, ending or enabling something gives a new one with another digest, and the old one
 goes on saying what held when an older entry relied on it. Loading a file is at the edge (:mod:`ledger.rules.packaged`,
-:mod:`ledger.rules.archive`); nothing here reads a clock.
+:mod:`ledger.rule_archive`); nothing here reads a clock.
 """
 
 from __future__ import annotations
