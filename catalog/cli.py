@@ -17,6 +17,7 @@ from catalog.commands.grant import grant
 from catalog.commands.key import key
 from catalog.commands.officer import officer
 from catalog.commands.resource import resource
+from catalog.commands.rules import rules
 from catalog.commands.token import token
 from catalog.demo import build as demo_build
 from catalog.errors import UsageError
@@ -49,7 +50,7 @@ main.add_command(ingest)
 main.add_command(witness)
 main.add_command(query)
 main.add_command(check_signature)
-for group in (agency, audit, officer, key, token, resource, grant, access):
+for group in (agency, audit, officer, key, token, resource, grant, access, rules):
     main.add_command(group)
 main.add_command(restore_command)
 

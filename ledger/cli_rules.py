@@ -85,7 +85,10 @@ def show(*, instance: Path, packaged: bool, day: date, every: bool, as_json: boo
 @json_option
 @bilingual_errors
 def check(*, instance: Path, packaged: bool, day: date, as_json: bool) -> None:
-    """检查规则是否失效、日历是否缺少。 Say plainly what is in force: exit 1 if a clock lapsed or this year's calendar is missing."""
+    """说明现行期限；有失效的期限或缺当年日历时以 1 退出。 Say what is in force.
+
+    Exit 1 if a clock lapsed or this year's calendar is missing; what lapses soon is only said.
+    """
     book = _rulebook(instance, packaged)
     found = standing(book, day)
     if as_json:
@@ -125,8 +128,15 @@ def explain(
     if agreed and act != "application":
         raise click.UsageError("--agreed goes with --act application. --agreed 须与 --act application 同用。")
     book = _rulebook(instance, packaged)
-    more = {"start": "decided", "stop": "supplied"} if agreed else {}
-    found = deadline(book, act, _instant(received), sharing_class=sharing_class, urgent=urgent, **more)
+    found = deadline(
+        book,
+        act,
+        _instant(received),
+        start="decided" if agreed else None,
+        stop="supplied" if agreed else None,
+        sharing_class=sharing_class,
+        urgent=urgent,
+    )
     days = working(book.calendars, found)
     if as_json:
         click.echo(json.dumps(_deadline_value(found, days), ensure_ascii=False, indent=1))
@@ -224,7 +234,8 @@ def _standing_lines(found: Standing, book: Rulebook) -> Iterator[str]:
         kind_zh, kind_en = KIND_WORDS[clock.clause.kind]
         days = clock.clause.clock.working_days
         yield f"  {zh}  {en}"
-        yield f"    {days} 个工作日 working days，{clock.clause.label_zh} {clock.clause.label_en}（{kind_zh} {kind_en}）"
+        label = f"{clock.clause.label_zh} {clock.clause.label_en}"
+        yield f"    {days} 个工作日 working days，{label}（{kind_zh} {kind_en}）"
     years = sorted(book.calendars.years)
     yield f"日历 calendars：{years[0]}–{years[-1]}" if years else "日历 calendars：无 none"
     for notice in found.notices:

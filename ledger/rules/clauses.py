@@ -208,7 +208,7 @@ class Clause:
 
     @property
     def label_en(self) -> str:
-        return f"{self.number}, {self.article_en}"
+        return f"{self.name_en} ({self.number}), {self.article_en}"
 
 
 def read_document(value: Any, where: str) -> tuple[Clause, ...]:

@@ -19,11 +19,15 @@ ACT_WORDS = {
     "transfer": ("案件移送", "transfer of a case"),
 }
 START_WORDS = {
-    "received": ("收到", "received"),
-    "decided": ("同意共享", "agreed to"),
-    "notified": ("通报", "notified"),
+    "received": ("收到", "receipt"),
+    "decided": ("同意共享", "agreement"),
+    "notified": ("通报", "notice"),
 }
-STOP_WORDS = {"decided": ("答复", "answered"), "supplied": ("提供", "supplied"), "sent": ("发出移送函", "letter sent")}
+STOP_WORDS = {
+    "decided": ("答复", "answer"),
+    "supplied": ("提供", "supply"),
+    "sent": ("发出移送函", "letter of transfer"),
+}
 CLASS_WORDS = {"unconditional": ("无条件共享", "unconditional"), "conditional": ("有条件共享", "conditional")}
 KIND_WORDS = {
     "statutory": ("法定", "statutory"),

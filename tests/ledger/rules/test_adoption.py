@@ -11,10 +11,10 @@ import pytest
 
 from ledger import ConflictError, Instance, Ledger, Settings
 from ledger import once as once_keys
+from ledger.rule_archive import Archive, record, timeline_of
 from ledger.rules import SHANGHAI, UnknownRuleError, adoption, deadline, packaged
 from ledger.rules import Settings as ClockSettings
 from ledger.rules.adoption import KINDS, Change
-from ledger.rule_archive import Archive, record, timeline_of
 from ledger.rules.errors import AdoptionError, RuleDataError
 from tests.ledger.rules.support import LOCAL_THREE, invented_2027
 
