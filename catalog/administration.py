@@ -6,7 +6,7 @@ module that knows the thing does it, entry first.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,10 @@ from catalog.identity.register import Register
 from catalog.publishing import Publication
 from ingest.schema import put_agencies
 from ledger import Appended, Instance, Ledger
+from ledger.rule_archive import Archive, record, timeline_of
+from ledger.rules import adoption
+from ledger.rules.adoption import Change
+from ledger.rules.deadlines import Rulebook
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +179,29 @@ class Administration:
         return suspensions.restore(
             self.register, self.ledger, suspension, self.actor.agency, reason, officer=self.actor.officer
         )
+
+    # -- rules --------------------------------------------------------------------------------------------------------
+
+    def change_rules(self, make: Callable[[Rulebook], Change]) -> Appended:
+        """Adopt, end or set something of the rules: ``make`` gives the change to the rules in force.
+
+        Raises:
+            ConflictError: they were changed by somebody else meanwhile; nothing was changed.
+            RulesError: what is to be adopted cannot be.
+        """
+        duties.require(self.actor, "rules.adopt")
+        return self._change_rules(make)
+
+    def set_ground(self, code: str, *, enabled: bool, reason: str) -> Appended:
+        """Let a ground of refusal be chosen, or not any more. Raises as :meth:`change_rules`."""
+        duties.require(self.actor, "ground.set")
+        return self._change_rules(lambda book: adoption.set_ground(book, code, enabled=enabled, reason=reason))
+
+    def _change_rules(self, make: Callable[[Rulebook], Change]) -> Appended:
+        archive = Archive(self.instance.path / "rules")
+        timeline = timeline_of(self.ledger, archive)
+        change = make(timeline.current)
+        return record(self.ledger, archive, timeline, change, by=self.actor.agency, officer=self.actor.officer)
 
     # -- parts --------------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,19 +17,22 @@ from catalog.commands.grant import grant
 from catalog.commands.key import key
 from catalog.commands.officer import officer
 from catalog.commands.resource import resource
+from catalog.commands.rules import rules
 from catalog.commands.token import token
 from catalog.demo import build as demo_build
 from catalog.errors import UsageError
 from catalog.server import serve as run_server
 from catalog.serving.listener import address, listen
 from catalog.serving.options import Options
-from catalog.setup import built_beside, create_instance
+from catalog.setup import QUERY_STANDARD, adopt_packaged_rules, built_beside, create_instance
 from ingest.cli import ingest
 from ledger import Instance, NoteError, Settings
 from ledger.cli import bilingual_errors, instance_option, ledger
 from ledger.cli_common import parse_vkey
 from ledger.cli_restore import restore_command
 from ledger.log.note import Checkpoint, Note, check_name
+from ledger.rules import SHANGHAI, packaged
+from ledger.rules.standing import standing
 from ledger.witness_cli import witness
 
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on. 监听地址。")
@@ -49,7 +52,7 @@ main.add_command(ingest)
 main.add_command(witness)
 main.add_command(query)
 main.add_command(check_signature)
-for group in (agency, audit, officer, key, token, resource, grant, access):
+for group in (agency, audit, officer, key, token, resource, grant, access, rules):
     main.add_command(group)
 main.add_command(restore_command)
 
@@ -157,13 +160,31 @@ def init(
     old_key = parse_vkey(old_vkey) if old_vkey else None
     note = _read_checkpoint(continues) if continues else None
     with built_beside(directory) as building:
-        create_instance(building, settings, note, old_key)
+        made = create_instance(building, settings, note, old_key)
+        with made.ledger() as opened:
+            adopt_packaged_rules(made, opened)
     instance = Instance.open(directory)
     click.echo(f"已建立实例 created the instance in {directory}")
     if note is not None:
         click.echo(_continued(note))
     click.echo("台账验证公钥，请交两家监督机构保存 the log's verifier key, for both supervising offices to keep:")
     click.echo(str(instance.verifier_key()))
+    lapsed = _lapsed(directory)
+    if lapsed:
+        click.echo(lapsed)
+
+
+def _lapsed(directory: Path) -> str:
+    """What of the packaged rules sets no time any more today, and the standard on offer for queries."""
+    found = standing(packaged(), datetime.now(SHANGHAI).date())
+    lines = [f"{notice.zh}\n{notice.en}" for notice in found.notices if notice.is_fault]
+    if any(clock.act == "query" and clock.clause is None for clock in found.clocks):
+        file = directory / "rules" / QUERY_STANDARD
+        lines.append(
+            f"可采用三个工作日的本地标准：填写 {file} 后运行 `liandong rules adopt {file} --as 用户名`\n"
+            f"a local standard of three working days is on offer: fill in {file} and adopt it with that command"
+        )
+    return "\n".join(lines)
 
 
 def _continued(note: bytes) -> str:

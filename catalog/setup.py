@@ -12,14 +12,19 @@ from importlib.metadata import version
 from pathlib import Path
 
 from catalog.errors import UsageError
+from catalog.identity.officers import CONSOLE
 from catalog.identity.register import Register
 from ingest.mapping import packaged_mappings
 from ingest.schema import create_databases
-from ledger import Instance, NoteError, Settings
+from ledger import Instance, Ledger, NoteError, Settings
 from ledger.log.note import Checkpoint, Note, VerifierKey, open_checkpoint
+from ledger.rule_archive import Archive, record, timeline_of
+from ledger.rules import adoption, packaged
 
 #: Configuration that an instance gets a copy of, and may change.
 DEFAULT_FILES = ("datasette.yml", "metadata.yml")
+#: A local service standard that a county may adopt, in the instance's rules/.
+QUERY_STANDARD = "query-standard.yml"
 #: Tables that every directory has, whoever fills them.
 DIRECTORY_TABLES = ("agencies", "categories", "items", "resources")
 
@@ -88,6 +93,20 @@ def create_instance(
         else:
             ledger.append("log.continued", {**opened, "checkpoint": continues.decode()})
     return instance
+
+
+def adopt_packaged_rules(instance: Instance, ledger: Ledger) -> None:
+    """Say in the ledger with which register and calendars it begins, and lay the local standard on offer beside.
+
+    The standard is a file to be filled in; nothing is adopted by itself.
+    """
+    archive = Archive(instance.path / "rules")
+    change = adoption.adopt_register(
+        packaged(), software=f"liandong {version('liandong')}", reason="启用 initial rules"
+    )
+    record(ledger, archive, timeline_of(ledger, archive), change, by=CONSOLE.agency)
+    with resources.as_file(resources.files("catalog") / "defaults" / QUERY_STANDARD) as source:
+        shutil.copyfile(source, archive.folder / QUERY_STANDARD)
 
 
 def _check_continues(note: bytes, origin: str, old_key: VerifierKey | None) -> None:

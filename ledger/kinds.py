@@ -21,6 +21,7 @@ from ledger.fields import (
     list_of,
     text,
 )
+from ledger.kinds_rules import RULE_KINDS
 
 _ASKED: dict[str, Field] = {
     "requester": IDENTIFIER,
@@ -466,4 +467,5 @@ ALL = (
         },
         frozenset({"officer", "note"}),
     ),
+    *RULE_KINDS,
 )

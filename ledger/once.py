@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ledger.kinds_rules import RULE_KINDS
+
 
 def anchor(size: int) -> str:
     """Of ``checkpoint.anchored`` for the checkpoint of ``size`` entries."""
@@ -18,6 +20,11 @@ def anchor(size: int) -> str:
 def erased(seq: int, field: str) -> str:
     """Of ``particulars.erased`` for one field of entry ``seq``."""
     return f"erased:{seq}:{field}"
+
+
+def rules(after: int | None) -> str:
+    """Of whatever changes the rules: each follows another change, which no other follows."""
+    return "rules:first" if after is None else f"rules:{after}"
 
 
 def batch(name: str) -> str:
@@ -36,12 +43,17 @@ _NAMED_BY = {
     "access.restored": "suspension",
 }
 
+#: The kinds by which the county's rules change.
+_RULES = frozenset(kind.name for kind in RULE_KINDS)
+
 
 def keys_of(entry: Mapping[str, Any]) -> tuple[str, ...]:
     """The keys that ``entry``, decoded and checked against its schema, used; () where it used none that it shows."""
     kind = entry["kind"]
     if kind in _NAMED_BY:
         return (f"{kind}:{entry[_NAMED_BY[kind]]}",)
+    if kind in _RULES:
+        return (rules(entry.get("after")),)
     match kind:
         case "checkpoint.anchored":
             return (anchor(entry["size"]),)

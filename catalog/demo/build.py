@@ -28,7 +28,7 @@ from catalog.identity.agencies import register_agency
 from catalog.identity.key_statement import PrivateKey, endorsed
 from catalog.identity.passwords import one_time
 from catalog.identity.register import Register
-from catalog.setup import DIRECTORY_TABLES, built_beside, create_instance
+from catalog.setup import DIRECTORY_TABLES, adopt_packaged_rules, built_beside, create_instance
 from ingest.batches import ledger_recorder
 from ingest.load import Loader
 from ingest.mapping import packaged_mappings
@@ -38,6 +38,8 @@ from ingest.tables import tables_of
 from ledger import Instance, Ledger, Settings
 from ledger.instance import private_pem, write_private
 from ledger.log import canonical
+from ledger.rule_archive import Archive, record, timeline_of
+from ledger.rules import Clause, adoption
 
 #: Who the printed sign-ins and lines are for.
 OFFICER, SUPERVISOR, SYSTEM = "zhzf-1", "sfj-1", "zhzf"
@@ -45,6 +47,7 @@ _CREDENTIALS = Path("demo/credentials.json")
 _SYSTEM_KEY = Path(f"demo/{SYSTEM}-sys.key.pem")
 #: The supervising office that endorses the demonstration's keys.
 _ENDORSER = "sfj"
+_DATA_AUTHORITY = "sjj"
 _SUPERVISOR_KEY = Path(f"demo/{_ENDORSER}-sys.key.pem")
 _CREDENTIAL_DAYS = 365
 _SAMPLE = "/directory/resources.json?_shape=objects&_size=3"
@@ -104,6 +107,7 @@ def _fill(path: Path, public_url: str) -> None:
         for grant in county["grants"]:
             grants.give(register, ledger, _grant(grant))
         _suspend_and_restore(ledger, register, county)
+        _adopt_clocks(instance, ledger)
 
 
 def _adopt_rules(instance: Instance, ledger: Ledger) -> None:
@@ -118,6 +122,49 @@ def _adopt_rules(instance: Instance, ledger: Ledger) -> None:
             "valid_to": rules["valid_to"],
         },
     )
+
+
+def _adopt_clocks(instance: Instance, ledger: Ledger) -> None:
+    """The clocks of the invented rule, as the local standard that they are."""
+    adopt_packaged_rules(instance, ledger)
+    archive = Archive(instance.path / "rules")
+    for clause in clocks_of(_read("rules.yml")):
+        timeline = timeline_of(ledger, archive)
+        record(ledger, archive, timeline, adoption.adopt_rule(timeline.current, clause), by=_DATA_AUTHORITY)
+
+
+def clocks_of(rules: dict[str, Any]) -> list[Clause]:
+    """The clauses of the demonstration's rule text that set a clock."""
+    found = []
+    for each in rules["clauses"]:
+        clock = each.get("clock")
+        if clock is None:
+            continue
+        at_once = clock["limit"]["unit"] == "at_once"
+        value = {
+            "id": each["id"],
+            "number": rules["document_no"],
+            "name_zh": rules["title"]["zh"],
+            "name_en": rules["title"]["en"],
+            "level": "service_standard",
+            "kind": rules["standing"],
+            "article_zh": each["article"]["zh"],
+            "article_en": each["article"]["en"],
+            "quote": each["text"]["zh"],
+            "gist_en": each["text"]["en"],
+            "valid_from": each["valid_from"],
+            "valid_to": each["valid_to"],
+            "source": rules["source"]["zh"],
+            "clock": {
+                "act": clock["act"],
+                "start": clock["starts"],
+                "stop": clock["stops"],
+                "urgent": clock.get("urgent", False),
+                **({"at_once": True} if at_once else {"working_days": clock["limit"]["count"]}),
+            },
+        }
+        found.append(Clause.read(value, each["id"]))
+    return found
 
 
 def _agency_row(agency: dict[str, Any]) -> dict[str, str | None]:

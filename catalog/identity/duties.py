@@ -105,6 +105,10 @@ DUTIES: tuple[Duty, ...] = (
     Duty("resource.withdraw", "data_authority", _APPROVER, ANY, Nature.DECIDES),
     Duty("access.suspend", "data_authority", _APPROVER, ANY, Nature.DECIDES),
     Duty("access.restore", "data_authority", _APPROVER, ANY, Nature.DECIDES),
+    # The rules by which others are measured: who measures them does not adopt them. Whether a statute's article is a
+    # ground of refusal is a judgement, and the justice bureau's (a supervising office).
+    Duty("rules.adopt", "data_authority", _APPROVER, ANY, Nature.DECIDES),
+    Duty("ground.set", "supervisor", _APPROVER, ANY, Nature.CERTIFIES),
     # The catalog, as far as sharing classes and grants open it: whoever holds any role today.
     *(Duty("catalog.read", role, ANYBODY, ANY, Nature.OWN) for role in AGENCY_ROLES),
     Duty("service.figures", "operator", ANYBODY, ANY, Nature.OWN),
@@ -139,6 +143,8 @@ ACT_WORDS = {
     "resource.withdraw": ("withdraws resources", "撤回资源"),
     "access.suspend": ("suspends access", "暂停共享"),
     "access.restore": ("restores access", "恢复共享"),
+    "rules.adopt": ("adopts rules and calendars", "采用规则和日历"),
+    "ground.set": ("enables grounds of refusal", "启用和停用拒绝事由"),
     "catalog.read": ("queries the catalog", "查询目录"),
     "service.figures": ("sees the figures of the service", "查看服务运行指标"),
     "permissions.explain": ("sees how permissions are decided for others", "核对其他单位的权限"),

@@ -15,6 +15,8 @@ import pytest
 import yaml
 
 from ledger import Instance
+from ledger.rules import RuleDataError, shape
+from ledger.rules.clauses import read_document
 from tests.conftest import free_port, liandong, serving
 
 
@@ -107,6 +109,14 @@ def test_init_makes_an_instance_that_serves_nothing_yet_and_verifies(tmp_path: P
     )
     assert made.returncode == 0, made.stderr
     assert "a.example/liandong+" in made.stdout
+    assert "源政办发〔2021〕19号 三(四) 已于 2026-11-19 失效" in made.stdout
+    offered = folder / "rules/query-standard.yml"
+    assert f"liandong rules adopt {offered}" in made.stdout
+    told = liandong("rules", "show", "-i", str(folder)).stdout
+    assert "local.query" not in told and "d809.26" in told
+    # As it stands it cannot be adopted: its number and first day are the county's to give.
+    with pytest.raises(RuleDataError, match="number is missing"):
+        read_document(shape.read_yaml(offered.read_text(encoding="utf-8"), "offered"), "offered")
     assert liandong("ledger", "verify", "-i", str(folder)).returncode == 0
     with serving_plain(folder) as url:
         assert httpx2.get(f"{url}/sign-in", trust_env=False).status_code == 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from catalog.demo import build
 from catalog.errors import UsageError
 from ledger import CATEGORIES, Instance
+from ledger.rule_archive import Archive, timeline_of
+from ledger.rules import SHANGHAI, deadline
 from tests.conftest import IN_PROCESS_URL, credentials
 
 
@@ -21,6 +24,15 @@ def test_the_ledger_tells_how_the_demonstration_was_made(demo: Instance) -> None
     assert kinds[:2] == ["log.opened", "rules.adopted"]
     for kind in ("agency.registered", "batch.ingested", "resource.published", "grant.given", "agency.key_added"):
         assert kind in kinds
+
+
+def test_its_own_rule_gives_queries_a_clock_as_a_local_standard(demo: Instance) -> None:
+    with demo.ledger() as ledger:
+        rulebook = timeline_of(ledger, Archive(demo.path / "rules")).current
+    found = deadline(rulebook, "query", datetime(2026, 11, 25, 9, tzinfo=SHANGHAI), urgent=True)
+    assert (found.state, found.clause.id, found.urgent_clause.id) == ("at_once", "sf-2026.answer", "sf-2026.urgent")
+    assert (found.standing, str(found.last_day)) == ("local_standard", "2026-11-30")
+    assert {clause.kind for clause in rulebook.register.clauses if "示演" in clause.number} == {"local_standard"}
 
 
 def test_all_six_categories_hold_sample_data_labelled_as_such(demo: Instance) -> None:

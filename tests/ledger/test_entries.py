@@ -119,6 +119,8 @@ def example(field: Field) -> Any:
         ["a"],
         [0],
         ["officer"],
+        ["consent"],
+        ["2026-11-23"],
         *field.want_en.removeprefix("one of ").split(", "),
     ]
     return next(value for value in stock if field.accepts(value))

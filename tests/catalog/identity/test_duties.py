@@ -76,6 +76,8 @@ TABLE: dict[str, dict[str, tuple[set[str], str]]] = {
     "resource.withdraw": {"data_authority": ({"approver"}, "any")},
     "access.suspend": {"data_authority": ({"approver"}, "any")},
     "access.restore": {"data_authority": ({"approver"}, "any")},
+    "rules.adopt": {"data_authority": ({"approver"}, "any")},
+    "ground.set": {"supervisor": ({"approver"}, "any")},
     "service.figures": {
         "operator": ({"officer", "admin", "system"}, "any"),
         "supervisor": ({"officer", "answerer", "approver", "admin", "system"}, "any"),
