@@ -5,6 +5,7 @@ A kind never changes within a version: another field, or another form of one, is
 
 from __future__ import annotations
 
+from ledger.case_kinds import ALL as CASE_KINDS
 from ledger.fields import (
     AUTH,
     COUNT,
@@ -466,4 +467,5 @@ ALL = (
         },
         frozenset({"officer", "note"}),
     ),
+    *CASE_KINDS,
 )

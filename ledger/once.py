@@ -25,6 +25,11 @@ def batch(name: str) -> str:
     return f"batch:{name}"
 
 
+def reminder(entry: Mapping[str, Any]) -> str:
+    """Of ``reminder.sent``: the same one is sent once, whichever process sends it."""
+    return ":".join(["reminder", *(str(entry[name]) for name in ("case", "to", "stop", "stage", "day", "outbox"))])
+
+
 #: The kinds whose key is the kind and one field that names what it is about.
 _NAMED_BY = {
     "agency.key_added": "keyid",
@@ -49,5 +54,7 @@ def keys_of(entry: Mapping[str, Any]) -> tuple[str, ...]:
             return tuple(erased(entry["erases"], field) for field in entry["fields"])
         case "batch.ingested":
             return (batch(entry["batch"]),)
+        case "reminder.sent":
+            return (reminder(entry),)
         case _:
             return ()

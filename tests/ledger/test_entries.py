@@ -119,6 +119,7 @@ def example(field: Field) -> Any:
         ["a"],
         [0],
         ["officer"],
+        ["letter"],
         *field.want_en.removeprefix("one of ").split(", "),
     ]
     return next(value for value in stock if field.accepts(value))
