@@ -39,7 +39,7 @@ CLOCK: dict[str, Field] = {
 }
 #: How it came: over the desk, or on paper and by telephone with somebody writing it down.
 _RECEIPT: dict[str, Field] = {"channel": choice("desk", "letter", "phone", "in_person"), "received_at": TIMESTAMP}
-#: Attachments: how many, and of how many 保密审查 was declared; names and SHA-256 are the particular ``files``.
+#: Attachments: how many, and of how many 保密审查 was declared; names and SHA-256 are the particular ``attachments``.
 FILES: dict[str, Field] = {"files": COUNT.optional(), "files_reviewed": COUNT.optional()}
 #: A table of subjects, or of answers to it, each provable alone: entry.md E20-E22.
 _ITEMS: dict[str, Field] = {"items": COUNT.optional(), "items_root": HASH.optional()}
@@ -58,7 +58,7 @@ _OFFICER = frozenset({"officer"})
 _SIGNED = frozenset({"officer", "body_sha256", "signature_base", "signature"})
 _NOTE = _OFFICER | {"note"}
 _PURPOSE_PARTICULARS = frozenset({"reference", "purpose_text", "participants"})
-_FILES = frozenset({"files"})
+_FILES = frozenset({"attachments"})
 
 _REQUESTS = (
     Kind(

@@ -146,7 +146,7 @@ def check_subjects(entry: Entry) -> None:
 def check_files(entry: Entry) -> None:
     """C9: of each attachment the secrecy review was declared, and names and digests are committed to."""
     files = entry.get("files", 0)
-    if entry.get("files_reviewed", 0) != files or (files > 0) != ("files" in entry.get("commit", {})):
+    if entry.get("files_reviewed", 0) != files or (files > 0) != ("attachments" in entry.get("commit", {})):
         raise MoveError(
             "C9",
             f"{files} attachments, {entry.get('files_reviewed', 0)} with a secrecy review declared: want all",
