@@ -27,14 +27,20 @@ BY: dict[str, Field] = {
     "auth": AUTH,
     "keyid": IDENTIFIER.optional(),
 }
-#: Which clock runs and what was found about it, so that anybody can count again: DESIGN §3.
+#: What an entry says of the deadline that it relies on, as ``ledger.rules.Deadline.fields`` gives it, so that anybody
+#: can count again (DESIGN §3); and by how many working days its clause lets it be extended.
 CLOCK: dict[str, Field] = {
-    "clock": choice("due", "no_clock", "unconfirmed"),
+    "act": choice("query", "application", "correction", "transfer"),
+    "stop": choice("decided", "supplied", "sent"),
+    "clock": choice("due", "unconfirmed", "no_clock", "at_once"),
+    "clause": IDENTIFIER.optional(),
+    "standing": choice("statutory", "local_standard").optional(),
+    "working_days": COUNT.optional(),
     "due_at": TIMESTAMP.optional(),
-    "rule": IDENTIFIER.optional(),
-    "rule_kind": choice("statutory", "local_standard").optional(),
-    "rules_digest": HASH,
-    "calendar_digest": HASH.optional(),
+    "urgent_clause": IDENTIFIER.optional(),
+    "target_at": TIMESTAMP.optional(),
+    "register": HASH,
+    "calendars": HASH,
     "extension_days": COUNT.optional(),
 }
 #: How it came: over the desk, or on paper and by telephone with somebody writing it down.
@@ -45,12 +51,13 @@ FILES: dict[str, Field] = {"files": COUNT.optional(), "files_reviewed": COUNT.op
 _ITEMS: dict[str, Field] = {"items": COUNT.optional(), "items_root": HASH.optional()}
 #: The ground of a refusal, and which of the fields that it demands were filled in (their values are a particular).
 _GROUND: dict[str, Field] = {
-    "scope": choice("whole", "part"),
-    "ground": IDENTIFIER,
+    "ground": text(4),
+    "citation": IDENTIFIER,
     "statute": text(100),
     "article": text(50),
+    "covers": choice("whole", "part"),
     "demanded": list_of(IDENTIFIER),
-    "rules_digest": HASH,
+    "register": HASH,
 }
 _GROUND_PARTICULARS = frozenset({"demanded_values", "reason", "withheld"})
 
@@ -69,13 +76,11 @@ _REQUESTS = (
         # 19号 三(四); 条例 art. 20. Of a linked case: its parent, and how often it was passed on.
         {
             **BY,
-            "act": choice("query", "application"),
             "requester": IDENTIFIER,
             "provider": IDENTIFIER,
             "resource": IDENTIFIER.optional(),
             "purpose": IDENTIFIER,
             "reference_kind": IDENTIFIER,
-            "urgent_target_s": COUNT.optional(),
             "parent": IDENTIFIER.optional(),
             "redirects": COUNT.optional(),
             **_RECEIPT,
@@ -380,7 +385,7 @@ _PROGRAM = (
         "期限确定",
         "Deadline set",
         # A calendar or a rule was adopted: what had no date gets one, and what had one keeps it.
-        {**CASE, "stop": choice("decided", "supplied", "sent"), "cause": COUNT, **CLOCK},
+        {**CASE, "cause": COUNT, **CLOCK},
     ),
     Kind(
         "reminder.sent",

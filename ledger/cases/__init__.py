@@ -1,7 +1,7 @@
 """The request desk as a pure fold: the state of a case, from its entries alone (docs/spec/cases.md, ADR 0030).
 
 - :mod:`states`: the words: acts, states, parties.
-- :mod:`case`: what a case is; :mod:`standing`: what it has come to at an instant.
+- :mod:`case`: what a case is; :mod:`timeliness`: what it has come to at an instant.
 - :mod:`moves`: who may do what in which state; :mod:`guards` and :mod:`supervision`: what must hold besides.
 - :mod:`fold`: entries to a case, refusing what was not allowed; :mod:`effects`: what a move changes.
 - :mod:`drafting`: a checked move ready to append; :mod:`check`: whether a whole log's cases were allowed.
@@ -23,8 +23,8 @@ from ledger.cases.drafting import (
 )
 from ledger.cases.fold import Refused, apply, fold, survey
 from ledger.cases.moves import Allowed, allowed, allowed_to
-from ledger.cases.standing import Standing, Timeliness, chain, standings, total_working_days, urgency
 from ledger.cases.states import Act, Party, State, Stop
+from ledger.cases.timeliness import Reading, Timeliness, chain, missing_materials, readings, total_working_days, urgency
 
 __all__ = [
     "Act",
@@ -36,8 +36,8 @@ __all__ = [
     "Exit",
     "Finding",
     "Party",
+    "Reading",
     "Refused",
-    "Standing",
     "State",
     "Stop",
     "Timeliness",
@@ -54,8 +54,9 @@ __all__ = [
     "draft_program",
     "findings",
     "fold",
+    "missing_materials",
     "read_case",
-    "standings",
+    "readings",
     "survey",
     "total_working_days",
     "urgency",

@@ -29,22 +29,28 @@ class Deadline:
 
     Attributes:
         stop: the event that stops this clock.
-        clock: ``due``, ``no_clock`` (no clause in force) or ``unconfirmed`` (year not yet announced).
         since: when it began to run, in the form of ``t``; days are counted from here.
-        due_at: the last instant, in the form of ``t``; None unless ``clock`` is ``due``.
-        rule, rule_kind: the clause, and ``statutory`` or ``local_standard``.
+        due_at: the last instant, in the form of ``t``; None where there is none, or it is not known yet.
+        clause, standing: the clause that counts the days, and whether it is ``statutory`` or a ``local_standard``; None
+            where none is in force.
         extension_days: how many working days the clause allows it to be extended; 0 where it allows none.
         seq: the entry that says so.
     """
 
     stop: Stop
-    clock: str
     since: str
     due_at: str | None
-    rule: str | None
-    rule_kind: str | None
+    clause: str | None
+    standing: str | None
     extension_days: int
     seq: int
+
+    @property
+    def clock(self) -> str:
+        """``due``, ``unconfirmed`` (a year not announced yet) or ``no_clock`` (no clause in force)."""
+        if self.due_at is not None:
+            return "due"
+        return "no_clock" if self.clause is None else "unconfirmed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +171,7 @@ class Case:
         requester: the agency to which something is owed; of a transfer, the receiver.
         provider: the agency that owes it; of a transfer, the sender.
         received_at: when it was received: the clock starts here. ``recorded_at``: when that was recorded.
-        urgent_target_s: seconds in which an urgent request is to be answered, by the county's own setting; not law.
+        target_at: for what is marked urgent, when it is to be answered by the county's own setting; never law.
         subjects: how many subjects are asked about.
         parent, redirects: of a linked case, the one before it, and how often the request was passed on.
         last: the newest entry. ``revision``: the newest that was no reminder: what an officer looked at is stale only
@@ -185,7 +191,7 @@ class Case:
     received_at: str
     recorded_at: str
     purpose: str | None
-    urgent_target_s: int | None
+    target_at: str | None
     subjects: int
     parent: str | None
     redirects: int

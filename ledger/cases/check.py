@@ -25,7 +25,7 @@ Gate = Callable[[Entry, Case], None]
 
 _CASE_KINDS = frozenset(kind.name for kind in ALL if "case" in kind.fields)
 #: What may cause a deadline to be set anew.
-_CAUSES = frozenset({"calendar.adopted", "rules.adopted"})
+_CAUSES = frozenset({"calendar.adopted", "rule.adopted", "register.adopted", "rules.adopted"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def findings(
 
     Args:
         entries: all entries of the log, or those of case kinds, ``agency.registered``, ``office.named``,
-            ``batch.ingested``, ``calendar.adopted`` and ``rules.adopted``; by number.
+            ``batch.ingested`` and those that change rules or calendars; by number.
     """
     world = _World()
     last = 0

@@ -80,7 +80,7 @@ def refusal_drafted(case: Case, entry: Entry) -> Case:
 
 
 def refused(case: Case, entry: Entry) -> Case:
-    return _exit(case, entry, "refused" if entry["scope"] == "whole" else "refused_part")
+    return _exit(case, entry, "refused" if entry["covers"] == "whole" else "refused_part")
 
 
 def withdrawn(case: Case, entry: Entry) -> Case:

@@ -39,8 +39,8 @@ def apply(case: Case | None, entry: Mapping[str, Any]) -> Case:
         return open_case(entry)
     move = _row(case, entry)
     try:
-        check_actor(case, move, entry)
-        for when in move.when:
+        party = check_actor(case, move, entry)
+        for when in (*move.when, *([move.only[party]] if party in move.only else [])):
             when(case, entry["t"])
         for check in move.check:
             check(case, entry)
@@ -93,8 +93,8 @@ def party_of(case: Case, entry: Mapping[str, Any]) -> Party | None:
     return None if by in (case.requester, case.provider) else Party(role)
 
 
-def check_actor(case: Case, move: Move, entry: Mapping[str, Any]) -> None:
-    """Raise unless the entry is of somebody who may make the move (rules C11, C12, C13)."""
+def check_actor(case: Case, move: Move, entry: Mapping[str, Any]) -> Party:
+    """Who acted; raises unless it is somebody who may make the move (rules C11, C12, C13)."""
     party = party_of(case, entry)
     if party is None or party not in move.who:
         en, zh = who_may(move)
@@ -104,7 +104,7 @@ def check_actor(case: Case, move: Move, entry: Mapping[str, Any]) -> None:
             f"{entry.get('by', '系统')} 不能以 {entry.get('by_role', 'program')} 身份办理；应由{zh}办理",
         )
     if party is Party.PROGRAM:
-        return
+        return party
     if entry["by_duty"] not in move.who[party]:
         en, zh = who_may(move)
         raise MoveError(
@@ -113,6 +113,7 @@ def check_actor(case: Case, move: Move, entry: Mapping[str, Any]) -> None:
             f"不得以 {entry['by_duty']} 身份办理；应由{zh}办理",
         )
     _check_person(case, entry)
+    return party
 
 
 def _check_person(case: Case, entry: Mapping[str, Any]) -> None:

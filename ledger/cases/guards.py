@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ledger.cases.case import Case, Deadline
-from ledger.cases.opening import Entry, check_clock, check_files, check_subjects, need_words
+from ledger.cases.opening import Entry, check_clock, check_files, check_subjects, deadline, need_words
 from ledger.cases.states import Act, State, Stop
 from ledger.errors import MoveError
 
@@ -37,8 +37,8 @@ def clause_extends(case: Case, at: str) -> None:
     if running.extension_days == 0 or case.extended or case.extension_asked is not None:
         raise MoveError(
             "C21",
-            f"rule {running.rule} allows no extension" if not running.extension_days else "it was asked for already",
-            f"规则 {running.rule} 不允许延长期限" if not running.extension_days else "已申请过延长期限",
+            f"clause {running.clause} allows none (any more)",
+            f"条款 {running.clause} 不允许（再次）延长期限",
         )
 
 
@@ -75,8 +75,8 @@ def extension_as_asked(case: Case, entry: Entry) -> None:
     asked, running = case.extension_asked, case.running()
     if asked is None or running is None or running.due_at is None:
         raise MoveError("C22", "the provider has asked for no extension", "提供方没有申请延长期限")
-    check_clock(entry, running.due_at)
-    if entry["asked"] != asked[0] or not 1 <= entry["days"] <= asked[1] or entry["clock"] == "no_clock":
+    check_clock(entry, case.act, running.stop, running.due_at)
+    if entry["asked"] != asked[0] or not 1 <= entry["days"] <= asked[1] or "clause" not in entry:
         raise MoveError(
             "C22",
             f"consent is to what entry {asked[0]} asks, up to {asked[1]} working days, and sets the new due time",
@@ -85,7 +85,7 @@ def extension_as_asked(case: Case, entry: Entry) -> None:
 
 
 def decides_the_supply(case: Case, entry: Entry) -> None:
-    check_clock(entry, entry["t"])
+    check_clock(entry, case.act, Stop.SUPPLIED, entry["t"])
 
 
 #: What may be answered from where: an answer that nothing is there does not follow on something given.
@@ -192,15 +192,15 @@ def confirms_the_delivery(case: Case, entry: Entry) -> None:
 
 
 def drafts_a_refusal(case: Case, entry: Entry) -> None:
-    if entry["scope"] == "whole" and case.state in (State.PARTLY_ANSWERED, State.DELIVERED):
+    if entry["covers"] == "whole" and case.state in (State.PARTLY_ANSWERED, State.DELIVERED):
         raise MoveError(
             "C31",
-            "part of it was given: only the rest can be refused (scope part)",
-            "已提供一部分：只能就其余部分不予提供（scope 为 part）",
+            "part of it was given: only the rest can be refused (covers part)",
+            "已提供一部分：只能就其余部分不予提供（covers 为 part）",
         )
     if case.withheld is not None:
         raise MoveError("C31", "a part is refused already", "已就部分内容不予提供")
-    need_words(entry, "C31", *(("withheld",) if entry["scope"] == "part" else ()))
+    need_words(entry, "C31", *(("withheld",) if entry["covers"] == "part" else ()))
 
 
 def refusal_is_drafted(case: Case, at: str) -> None:
@@ -209,7 +209,7 @@ def refusal_is_drafted(case: Case, at: str) -> None:
 
 
 #: What a refusal repeats of its draft.
-GROUND_FIELDS = ("scope", "ground", "statute", "article", "demanded", "rules_digest")
+GROUND_FIELDS = ("ground", "citation", "statute", "article", "covers", "demanded", "register")
 
 
 def refuses_as_drafted(case: Case, entry: Entry) -> None:
@@ -233,7 +233,7 @@ def refuses_as_drafted(case: Case, entry: Entry) -> None:
             "whoever drafted a refusal does not approve it; another approver decides",
             "拟稿人不得审批自己的拟稿；须由另一位负责人审批",
         )
-    if entry["scope"] == "part":
+    if entry["covers"] == "part":
         need_words(entry, "C32", "withheld")
 
 
@@ -267,6 +267,11 @@ def answers_the_transfer(case: Case, entry: Entry) -> None:
         need_words(entry, "C62", "reason")
 
 
+def assistance_is_owed(case: Case, at: str) -> None:
+    if case.transfer is None or all(given for _, given in case.transfer.assistance):
+        raise MoveError("C63", "no assistance is owed", "没有待提供的配合")
+
+
 def gives_assistance(case: Case, entry: Entry) -> None:
     check_files(entry)
     if (entry["asked"], False) not in (case.transfer.assistance if case.transfer else ()):
@@ -292,10 +297,23 @@ def answers_the_correction(case: Case, entry: Entry) -> None:
 # -- the program's entries ----------
 
 
+def a_deadline_is_missing(case: Case, at: str) -> None:
+    if all(one.clock == "due" for one in case.current_deadlines()):
+        raise MoveError("C70", "every deadline has its date", "各项期限均已确定")
+
+
+def a_deadline_runs(case: Case, at: str) -> None:
+    running = case.running()
+    if running is None or running.due_at is None:
+        raise MoveError("C71", "there is no such deadline to be reminded of", "没有需要提醒的期限")
+
+
 def sets_a_missing_deadline(case: Case, entry: Entry) -> None:
     """A date that was given stays; only what had none gets one."""
-    found = case.deadline(Stop(entry["stop"]))
-    if found is None or found.clock == "due" or entry["clock"] == "no_clock" or entry["clock"] == found.clock:
+    stop = Stop(entry["stop"])
+    found = case.deadline(stop)
+    new = deadline(entry, stop, "")
+    if found is None or found.clock == "due" or new.clock in ("no_clock", found.clock):
         raise MoveError(
             "C70",
             f"the deadline for {entry['stop']} is {found.clock if found else 'none'}: only one without a date gets one",
@@ -303,7 +321,7 @@ def sets_a_missing_deadline(case: Case, entry: Entry) -> None:
         )
     if entry["cause"] >= entry["seq"]:
         raise MoveError("C70", "its cause comes after it", "其依据的条目在其之后")
-    check_clock(entry, found.since)
+    check_clock(entry, case.act, stop, found.since)
 
 
 def reminds_in_time(case: Case, entry: Entry) -> None:

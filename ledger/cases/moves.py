@@ -7,7 +7,7 @@ states, and what must hold besides: of the case, and of the entry.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ledger import entries
 from ledger.cases import guards, supervision
@@ -47,6 +47,7 @@ class Move:
     acts: frozenset[Act] = _REQUESTS
     when: tuple[When, ...] = ()
     check: tuple[Check, ...] = ()
+    only: Mapping[Party, When] = field(default_factory=dict)  # what must hold besides for this party
 
 
 def _needs(rule: str, *names: str) -> Check:
@@ -140,6 +141,7 @@ TABLE: tuple[Move, ...] = (
         _ALL_ACTS,
         when=(supervision.no_dispute_is_open,),
         check=(supervision.disputes_in_order,),
+        only={_REQUESTER: supervision.something_is_disputable, _AUTHORITY: supervision.mediation_failed},
     ),
     Move(
         "request.resolved",
@@ -148,6 +150,7 @@ TABLE: tuple[Move, ...] = (
         _ALL_ACTS,
         when=(supervision.a_dispute_is_open,),
         check=(supervision.concludes_the_step,),
+        only={_REQUESTER: supervision.negotiation_is_open, _AUTHORITY: supervision.mediation_is_open},
     ),
     Move(
         "request.escalated",
@@ -156,7 +159,14 @@ TABLE: tuple[Move, ...] = (
         _ALL_ACTS,
         check=(supervision.escalates_once, _needs("C46", "reason")),
     ),
-    Move("request.reviewed", _SUPERVISORS, _ALL_STATES, _ALL_ACTS, check=(supervision.judges_once,)),
+    Move(
+        "request.reviewed",
+        _SUPERVISORS,
+        _ALL_STATES,
+        _ALL_ACTS,
+        when=(supervision.something_is_judgeable,),
+        check=(supervision.judges_once,),
+    ),
     Move(
         "request.assigned",
         _SUPERVISORS,
@@ -191,6 +201,7 @@ TABLE: tuple[Move, ...] = (
         {_PROVIDER: _APPROVES, _REQUESTER: _APPROVES},
         _ALL_STATES,
         _ALL_ACTS,
+        when=(supervision.a_report_is_owed,),
         check=(supervision.reports_on_an_order,),
     ),
     Move(
@@ -198,6 +209,7 @@ TABLE: tuple[Move, ...] = (
         {_PROVIDER: _APPROVES, _REQUESTER: _APPROVES},
         _ALL_STATES,
         _ALL_ACTS,
+        when=(supervision.a_supervisor_acted,),
         check=(supervision.objects_to_a_supervisor,),
     ),
     Move(
@@ -205,6 +217,7 @@ TABLE: tuple[Move, ...] = (
         {_JUSTICE: _APPROVES, _INSPECTION: _APPROVES},
         _ALL_STATES,
         _ALL_ACTS,
+        when=(supervision.an_objection_is_open,),
         check=(supervision.answers_its_objection,),
     ),
     Move(
@@ -247,6 +260,7 @@ TABLE: tuple[Move, ...] = (
         {_PROVIDER: _ANY},
         frozenset({State.NOTIFIED, State.LETTER_SENT, State.TAKEN}),
         _TRANSFER,
+        when=(guards.assistance_is_owed,),
         check=(guards.gives_assistance,),
     ),
     # Corrections.
@@ -263,9 +277,17 @@ TABLE: tuple[Move, ...] = (
         {Party.PROGRAM: _NOBODY},
         _ALL_STATES,
         _ALL_ACTS,
+        when=(guards.a_deadline_is_missing,),
         check=(guards.sets_a_missing_deadline,),
     ),
-    Move("reminder.sent", {Party.PROGRAM: _NOBODY}, OPEN, _ALL_ACTS, check=(guards.reminds_in_time,)),
+    Move(
+        "reminder.sent",
+        {Party.PROGRAM: _NOBODY},
+        OPEN,
+        _ALL_ACTS,
+        when=(guards.a_deadline_runs,),
+        check=(guards.reminds_in_time,),
+    ),
 )
 MOVES: Mapping[str, Move] = {move.kind: move for move in TABLE}
 
@@ -282,10 +304,11 @@ class Allowed:
 def allowed(case: Case, at: str) -> Iterator[Allowed]:
     """The moves that the case allows at ``at`` (in the form of ``t``), each with who may make it."""
     for move in TABLE:
-        if case.act not in move.acts or case.state not in move.states or not _holds(move, case, at):
+        if case.act not in move.acts or case.state not in move.states or not _holds(move.when, case, at):
             continue
         for party, duties in move.who.items():
-            yield Allowed(move.kind, party, duties)
+            if party not in move.only or _holds((move.only[party],), case, at):
+                yield Allowed(move.kind, party, duties)
 
 
 def allowed_to(case: Case, at: str, party: Party, duties: Iterable[str]) -> tuple[str, ...]:
@@ -296,9 +319,9 @@ def allowed_to(case: Case, at: str, party: Party, duties: Iterable[str]) -> tupl
     )
 
 
-def _holds(move: Move, case: Case, at: str) -> bool:
+def _holds(conditions: Iterable[When], case: Case, at: str) -> bool:
     try:
-        for when in move.when:
+        for when in conditions:
             when(case, at)
     except MoveError:
         return False

@@ -32,7 +32,7 @@ def open_case(entry: Entry) -> Case:
             f"{', '.join(OPENINGS)}",
             f"第 {entry['seq']} 条为 {kind}，但案件 {entry['case']} 尚未开始；案件应以 {'、'.join(OPENINGS)} 之一开始",
         )
-    act = Act(entry["act"]) if kind == "request.received" else _ACT_OF[kind]
+    act = Act(entry["act"])
     requester, provider = _parties(entry)
     _check_opener(entry, requester, provider)
     if entry["received_at"] > entry["t"]:
@@ -42,7 +42,9 @@ def open_case(entry: Entry) -> Case:
             "which it was received, in the past",
             f"收到时间 {entry['received_at']} 晚于记录时间 {entry['t']}；请填写实际收到的时间",
         )
-    check_clock(entry, entry["received_at"])
+    if act not in _ACTS_OF[kind]:
+        raise MoveError("C1", f"{kind} begins no case of act {act}", f"{kind} 不能用于 {act}")
+    check_clock(entry, act, FIRST_STOP[act], entry["received_at"])
     check_files(entry)
     if kind == "request.received":
         _check_request(entry, act)
@@ -59,7 +61,7 @@ def open_case(entry: Entry) -> Case:
         received_at=entry["received_at"],
         recorded_at=entry["t"],
         purpose=entry.get("purpose"),
-        urgent_target_s=entry.get("urgent_target_s"),
+        target_at=entry.get("target_at"),
         subjects=entry.get("items", 0),
         parent=entry.get("parent"),
         redirects=entry.get("redirects", 0),
@@ -73,7 +75,11 @@ def open_case(entry: Entry) -> Case:
     )
 
 
-_ACT_OF = {"correction.received": Act.CORRECTION, "transfer.notified": Act.TRANSFER}
+_ACTS_OF = {
+    "request.received": {Act.QUERY, Act.APPLICATION},
+    "correction.received": {Act.CORRECTION},
+    "transfer.notified": {Act.TRANSFER},
+}
 
 
 def _parties(entry: Entry) -> tuple[str, str]:
@@ -112,7 +118,7 @@ def _check_opener(entry: Entry, requester: str, provider: str) -> None:
 
 
 def _check_request(entry: Entry, act: Act) -> None:
-    if "urgent_target_s" in entry:
+    if "target_at" in entry:
         need_words(entry, "C7", "urgent_reason", "approver")
     if act is Act.APPLICATION:
         # 条例 art. 20: 使用依据、场景、范围、共享方式、时限, and the consent of the head of the 共享工作机构.
@@ -154,22 +160,34 @@ def check_files(entry: Entry) -> None:
         )
 
 
-def check_clock(entry: Entry, since: str) -> None:
-    """C8: what is said of the clock fits together: a date only where one can be had, and never before its start."""
-    named = [name in entry for name in ("rule", "rule_kind")]
-    dated = [name in entry for name in ("due_at", "calendar_digest")]
-    good = {
-        "due": all(named) and all(dated) and entry.get("due_at", "") > since,
-        "unconfirmed": all(named) and "due_at" not in entry,
-        "no_clock": not any(named) and not any(dated) and not entry.get("extension_days"),
+def check_clock(entry: Entry, act: Act, stop: Stop, since: str) -> None:
+    """C8: what is said of the clock is of this act and stop, and fits together; a due time comes after its start."""
+    has = {
+        name: name in entry for name in ("clause", "standing", "working_days", "due_at", "urgent_clause", "target_at")
     }
-    if not good[entry["clock"]]:
+    clause = has["clause"]
+    good = {
+        "due": has["due_at"] and not has["urgent_clause"],
+        "unconfirmed": clause and not has["due_at"] and not has["urgent_clause"],
+        "no_clock": not clause and not has["urgent_clause"],
+        "at_once": has["urgent_clause"] and has["target_at"],
+    }
+    if (
+        (entry["act"], entry["stop"]) != (act, stop)
+        or not good[entry["clock"]]
+        or {clause} != {has["standing"], has["working_days"]}
+        or (has["due_at"] and not (clause and entry["due_at"] > since))
+        or (entry.get("extension_days") and not clause)
+        or entry.get("target_at", since) < since
+    ):
         raise MoveError(
             "C8",
-            f"clock {entry['clock']}, due_at {entry.get('due_at', 'none')}, rule {entry.get('rule', 'none')}: a due "
-            "clock names its rule, calendar and a later instant, an unconfirmed one no instant, no_clock neither",
-            f"计时 {entry['clock']}，到期 {entry.get('due_at', '无')}，规则 {entry.get('rule', '无')}："
-            "有期限的须写明规则、日历和之后的到期时间，待定的不写到期时间，无期限规定的都不写",
+            f"clock {entry['clock']} of {entry['act']} until {entry['stop']}, due {entry.get('due_at', 'at no time')}, "
+            f"clause {entry.get('clause', 'none')}: want {act} until {stop} from {since}, a due time only with its "
+            "clause, none where it is unconfirmed or no clause is in force",
+            f"计时 {entry['clock']}（{entry['act']} 至 {entry['stop']}），到期 {entry.get('due_at', '无')}，条款 "
+            f"{entry.get('clause', '无')}：应为 {act} 至 {stop}，自 {since} 起算；有条款才有到期时间，"
+            "待定或无条款的不写",
         )
 
 
@@ -177,11 +195,10 @@ def deadline(entry: Entry, stop: Stop, since: str) -> Deadline:
     """The deadline that an entry with clock fields sets."""
     return Deadline(
         stop,
-        entry["clock"],
         since,
         entry.get("due_at"),
-        entry.get("rule"),
-        entry.get("rule_kind"),
+        entry.get("clause"),
+        entry.get("standing"),
         entry.get("extension_days", 0),
         entry["seq"],
     )

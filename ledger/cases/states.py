@@ -32,7 +32,7 @@ FIRST_STOP = {
 
 
 class State(StrEnum):
-    """Where a case stands. Late, overdue, on time are no states but computed (:mod:`ledger.cases.standing`)."""
+    """Where a case stands. Late, overdue, on time are no states but computed (:mod:`ledger.cases.timeliness`)."""
 
     RECEIVED = "received"
     AUTH_FAILED = "auth_failed"

@@ -69,6 +69,28 @@ def _check_silence(case: Case, at: str) -> None:
         )
 
 
+def something_is_disputable(case: Case, at: str) -> None:
+    """For the requester's page: an exit, a hindrance or silence."""
+    if not any(disputable(case, seq) for seq in case.entries):
+        _check_silence(case, at)
+
+
+def mediation_failed(case: Case, at: str) -> None:
+    """The data authority takes to the government what it mediated in vain."""
+    if not case.disputes or (case.disputes[-1].step, case.disputes[-1].outcome) != ("data_authority", "not_settled"):
+        raise MoveError("C40", "nothing was mediated in vain", "没有协调未果的争议")
+
+
+def negotiation_is_open(case: Case, at: str) -> None:
+    if case.open_dispute is None or case.open_dispute.step != "negotiation":
+        raise MoveError("C44", "no negotiation is open", "没有进行中的协商")
+
+
+def mediation_is_open(case: Case, at: str) -> None:
+    if case.open_dispute is None or case.open_dispute.step == "negotiation":
+        raise MoveError("C44", "nothing lies with the data authority", "没有待数据主管部门处理的争议")
+
+
 def a_dispute_is_open(case: Case, at: str) -> None:
     if case.open_dispute is None:
         raise MoveError("C44", "no dispute is open", "没有未了结的争议")
@@ -110,6 +132,11 @@ def escalation_of(entry: Entry) -> str:
 
 
 # -- verdicts ----------
+
+
+def something_is_judgeable(case: Case, at: str) -> None:
+    if not any(disputable(case, seq) for seq in case.entries):
+        raise MoveError("C47", "there is nothing to judge yet", "尚无可认定的事项")
 
 
 def judges_once(case: Case, entry: Entry) -> None:
@@ -157,7 +184,7 @@ def issues_its_own_form(case: Case, entry: Entry) -> None:
             f"a decision follows what was proposed to the government (entry {proposed or 'none'}), nothing else does",
             f"监督决定书须对应向政府的提请（第 {proposed or '无'} 条），其他文书不得填写",
         )
-    _check_addressee(case, entry["to"])
+    _check_addressee(case, entry["to"], "C53")
     about = entry.get("about")
     if about is not None and about not in case.entries:
         raise MoveError("C53", f"entry {about} is not of this case", f"第 {about} 条不属于本案")
@@ -166,9 +193,9 @@ def issues_its_own_form(case: Case, entry: Entry) -> None:
     need_words(entry, "C53", "document")
 
 
-def _check_addressee(case: Case, agency: str) -> None:
+def _check_addressee(case: Case, agency: str, rule: str) -> None:
     if agency not in (case.requester, case.provider):
-        raise MoveError("C53", f"{agency} is no party to this case", f"{agency} 不是本案当事单位")
+        raise MoveError(rule, f"{agency} is no party to this case", f"{agency} 不是本案当事单位")
 
 
 def nothing_is_proposed(case: Case, at: str) -> None:
@@ -190,6 +217,11 @@ def proposes_with_cause(case: Case, entry: Entry) -> None:
     need_words(entry, "C52", "reason")
 
 
+def a_report_is_owed(case: Case, at: str) -> None:
+    if not any(one.reported is None and not one.revoked for one in case.orders):
+        raise MoveError("C54", "no report is owed", "没有待报送的监督文书")
+
+
 def reports_on_an_order(case: Case, entry: Entry) -> None:
     found = [one for one in case.orders if one.seq == entry["order"] and one.to == entry["by"]]
     if not found or found[0].reported is not None or found[0].revoked:
@@ -199,6 +231,16 @@ def reports_on_an_order(case: Case, entry: Entry) -> None:
             f"第 {entry['order']} 条不是发给 {entry['by']} 且待报送的监督文书",
         )
     need_words(entry, "C54", "note")
+
+
+def a_supervisor_acted(case: Case, at: str) -> None:
+    if not case.verdicts and not case.orders:
+        raise MoveError("C55", "no supervisor has acted", "监督机构尚未作出处理")
+
+
+def an_objection_is_open(case: Case, at: str) -> None:
+    if not any(one.outcome is None for one in case.objections):
+        raise MoveError("C56", "no objection is open", "没有待处理的异议")
 
 
 def objects_to_a_supervisor(case: Case, entry: Entry) -> None:
@@ -234,7 +276,7 @@ def _author(case: Case, seq: int) -> str | None:
 
 
 def notifies_about_a_party(case: Case, entry: Entry) -> None:
-    _check_addressee(case, entry["agency"])
+    _check_addressee(case, entry["agency"], "C57")
     if entry["about"] not in case.entries:
         raise MoveError("C57", f"entry {entry['about']} is not of this case", f"第 {entry['about']} 条不属于本案")
     need_words(entry, "C57", "superior")

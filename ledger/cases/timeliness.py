@@ -29,11 +29,11 @@ class Timeliness(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Reading:
     """One deadline of a case at an instant.
 
     Attributes:
-        rule, rule_kind: the clause, and whether it is ``statutory`` or the county's ``local_standard``.
+        clause, standing: the clause, and whether it is ``statutory`` or the county's ``local_standard``.
         stopped_at: when its clock was stopped; None: it runs, or the request was withdrawn.
         working_days: since the clock began, to its stop or to now; None: a calendar is missing.
         waiting_days: of these, working days in which the requester's doing was awaited. The clock ran on.
@@ -42,8 +42,8 @@ class Standing:
     stop: Stop
     timeliness: Timeliness
     due_at: str | None
-    rule: str | None
-    rule_kind: str | None
+    clause: str | None
+    standing: str | None
     stopped_at: str | None
     working_days: int | None
     waiting_days: int | None
@@ -58,25 +58,25 @@ class Urgency:
         met: None while nothing was given and the target is not over.
     """
 
-    target_s: int
+    target_at: str
     taken_s: int
     met: bool | None
 
 
-def standings(case: Case, now: str, working_days: WorkingDays) -> tuple[Standing, ...]:
+def readings(case: Case, now: str, working_days: WorkingDays) -> tuple[Reading, ...]:
     """Each deadline of the case as it stands at ``now`` (in the form of ``t``)."""
-    return tuple(_standing(case, deadline, now, working_days) for deadline in case.current_deadlines())
+    return tuple(_reading(case, deadline, now, working_days) for deadline in case.current_deadlines())
 
 
-def _standing(case: Case, deadline: Deadline, now: str, working_days: WorkingDays) -> Standing:
+def _reading(case: Case, deadline: Deadline, now: str, working_days: WorkingDays) -> Reading:
     stopped = case.stopped_at(deadline.stop)
     end = stopped or case.withdrawn_at or now
-    return Standing(
+    return Reading(
         deadline.stop,
         _timeliness(case, deadline, stopped, end),
         deadline.due_at,
-        deadline.rule,
-        deadline.rule_kind,
+        deadline.clause,
+        deadline.standing,
         stopped,
         working_days(deadline.since, end),
         _waiting(case, deadline.since, end, working_days),
@@ -108,14 +108,14 @@ def _waiting(case: Case, since: str, end: str, working_days: WorkingDays) -> int
 
 def urgency(case: Case, now: str) -> Urgency | None:
     """How an urgent request was served; None where it was not marked urgent."""
-    if case.urgent_target_s is None:
+    if case.target_at is None:
         return None
     ends = [exit.at for exit in case.exits if not exit.void and exit.result in GIVING]
     ends += [at for stop in Stop if (at := case.stopped_at(stop)) is not None]
     end = min(ends, default=case.withdrawn_at)
     taken = int((_instant(end or now) - _instant(case.received_at)).total_seconds())
-    over = taken > case.urgent_target_s
-    return Urgency(case.urgent_target_s, taken, None if end is None and not over else not over)
+    over = (end or now) > case.target_at
+    return Urgency(case.target_at, taken, None if end is None and not over else not over)
 
 
 def chain(case_id: str, cases: Mapping[str, Case]) -> tuple[Case, ...]:
