@@ -16,7 +16,7 @@ from ledger.fields import COUNT, HASH, TIMESTAMP, Kind
 from ledger.kinds import ALL
 
 #: Top-level fields by which entries are looked up.
-LOOKUP_FIELDS = ("kind", "requester", "resource")
+LOOKUP_FIELDS = ("kind", "requester", "resource", "case")
 
 _CHAIN = frozenset({"commit", "kind", "log", "prev", "seq", "t", "v"})
 

@@ -74,6 +74,18 @@ class ConflictError(LedgerError):
     """A conditional append lost: the case moved on (``expect``) or the key was used before (``once``)."""
 
 
+class MoveError(LedgerError):
+    """A move that a case does not allow: by whom, in which state, or as it is made; docs/spec/cases.md has the rules.
+
+    Attributes:
+        rule: the number of the rule in docs/spec/cases.md.
+    """
+
+    def __init__(self, rule: str, en: str, zh: str) -> None:
+        super().__init__(en, zh)
+        self.rule = rule
+
+
 class LedgerUnavailableError(LedgerError):
     """The ledger cannot be written now (locked, read-only, disk full); nothing was acknowledged."""
 

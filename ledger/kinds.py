@@ -5,6 +5,7 @@ A kind never changes within a version: another field, or another form of one, is
 
 from __future__ import annotations
 
+from ledger.case_kinds import ALL as CASE_KINDS
 from ledger.fields import (
     AUTH,
     COUNT,
@@ -468,4 +469,5 @@ ALL = (
         frozenset({"officer", "note"}),
     ),
     *RULE_KINDS,
+    *CASE_KINDS,
 )

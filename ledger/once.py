@@ -6,7 +6,7 @@ keys of signed requests are not among these: they hold a nonce, which no entry s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ledger.kinds_rules import RULE_KINDS
@@ -32,6 +32,11 @@ def batch(name: str) -> str:
     return f"batch:{name}"
 
 
+def reminder(entry: Mapping[str, Any]) -> str:
+    """Of ``reminder.sent``: the same one is sent once, whichever process sends it."""
+    return ":".join(["reminder", *(str(entry[name]) for name in ("case", "to", "stop", "stage", "day", "outbox"))])
+
+
 #: The kinds whose key is the kind and one field that names what it is about.
 _NAMED_BY = {
     "agency.key_added": "keyid",
@@ -42,24 +47,20 @@ _NAMED_BY = {
     "access.suspended": "suspension",
     "access.restored": "suspension",
 }
+Entry = Mapping[str, Any]
+_KEYS: dict[str, Callable[[Entry], tuple[str, ...]]] = {
+    "checkpoint.anchored": lambda entry: (anchor(entry["size"]),),
+    "particulars.erased": lambda entry: tuple(erased(entry["erases"], field) for field in entry["fields"]),
+    "batch.ingested": lambda entry: (batch(entry["batch"]),),
+    "reminder.sent": lambda entry: (reminder(entry),),
+    # The kinds by which the county's rules change.
+    **{kind.name: lambda entry: (rules(entry.get("after")),) for kind in RULE_KINDS},
+}
 
-#: The kinds by which the county's rules change.
-_RULES = frozenset(kind.name for kind in RULE_KINDS)
 
-
-def keys_of(entry: Mapping[str, Any]) -> tuple[str, ...]:
+def keys_of(entry: Entry) -> tuple[str, ...]:
     """The keys that ``entry``, decoded and checked against its schema, used; () where it used none that it shows."""
     kind = entry["kind"]
     if kind in _NAMED_BY:
         return (f"{kind}:{entry[_NAMED_BY[kind]]}",)
-    if kind in _RULES:
-        return (rules(entry.get("after")),)
-    match kind:
-        case "checkpoint.anchored":
-            return (anchor(entry["size"]),)
-        case "particulars.erased":
-            return tuple(erased(entry["erases"], field) for field in entry["fields"])
-        case "batch.ingested":
-            return (batch(entry["batch"]),)
-        case _:
-            return ()
+    return _KEYS[kind](entry) if kind in _KEYS else ()

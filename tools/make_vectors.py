@@ -26,6 +26,7 @@ from ledger.log import canonical, commitment, merkle  # noqa: E402
 from ledger.log.note import Checkpoint, open_checkpoint  # noqa: E402
 from tools.vector_cases import bad_consistency, bad_inclusion, bad_logs, bad_notes, bad_texts  # noqa: E402
 from tools.vector_cosignatures import cosignature_vectors  # noqa: E402
+from tools.vector_desk import desk_vectors  # noqa: E402
 from tools.vector_items import item_vectors  # noqa: E402
 from tools.vector_log import (  # noqa: E402
     CT_LEAVES,
@@ -275,6 +276,7 @@ def outputs() -> Iterator[tuple[Path, str]]:
         "receipts": receipt_vectors(log),
         "cosignatures": cosignature_vectors(log),
         "witness": witness_vectors(),
+        "cases": desk_vectors(),
     }
     for name, value in made.items():
         yield VECTORS / f"{name}.json", json.dumps(value, ensure_ascii=False, indent=1) + "\n"

@@ -25,10 +25,10 @@ def statements(fields: Sequence[str]) -> Iterator[str]:
     """The statements that make the table for ``fields`` and keep it up to date."""
     if not fields:
         return
-    columns = "".join(f", {field} TEXT" for field in fields)
+    columns = "".join(f', "{field}" TEXT' for field in fields)
     yield f"CREATE TABLE lookups (seq INTEGER PRIMARY KEY{columns}) STRICT"
     for field in fields:
-        yield f"CREATE INDEX lookups_{field} ON lookups ({field})"
+        yield f'CREATE INDEX lookups_{field} ON lookups ("{field}")'
     yield (
         f"CREATE TRIGGER entries_lookups AFTER INSERT ON entries WHEN NEW.seq % {BLOCK} = {BLOCK - 1} BEGIN "
         f"{_take_up(fields)} WHERE seq > NEW.seq - {BLOCK}; END"
@@ -67,7 +67,7 @@ def seqs(wanted: Wanted, fields: Collection[str]) -> tuple[str, dict[str, object
         named = {f"{field}_{place}": value for place, value in enumerate(any_of)}
         marks = ", ".join(f":{name}" for name in named)
         values |= named
-        kept.append(f"{field} IN ({marks})")
+        kept.append(f'"{field}" IN ({marks})')
         read.append(f"entry ->> '$.{field}' IN ({marks})")
     within = "seq >= :start AND seq < :end"
     from_entries = f"SELECT seq FROM entries WHERE {within} AND {' AND '.join(read)}"  # noqa: S608 - our own names
@@ -82,7 +82,7 @@ def check_lookups(db: sqlite3.Connection) -> None:
     fields = fields_of(db)
     if not fields:
         return
-    same = " AND ".join(f"l.{field} IS e.entry ->> '$.{field}'" for field in fields)
+    same = " AND ".join(f"l.\"{field}\" IS e.entry ->> '$.{field}'" for field in fields)
     sql = (
         f"SELECT e.seq FROM entries e LEFT JOIN lookups l ON l.seq = e.seq "  # noqa: S608 - our own names
         f"WHERE e.seq < {_REST} AND (l.seq IS NULL OR NOT ({same})) LIMIT 1"

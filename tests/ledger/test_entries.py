@@ -121,6 +121,7 @@ def example(field: Field) -> Any:
         ["officer"],
         ["consent"],
         ["2026-11-23"],
+        ["letter"],
         *field.want_en.removeprefix("one of ").split(", "),
     ]
     return next(value for value in stock if field.accepts(value))
