@@ -11,7 +11,7 @@ import pytest
 
 from ledger import ConflictError, Instance, Ledger, Settings
 from ledger import once as once_keys
-from ledger.rule_archive import Archive, record, timeline_of
+from ledger.rule_archive import Archive, KeptRules, record, timeline_of
 from ledger.rules import SHANGHAI, UnknownRuleError, adoption, deadline, packaged
 from ledger.rules import Settings as ClockSettings
 from ledger.rules.adoption import KINDS, Change
@@ -146,6 +146,17 @@ def test_changes_are_recorded_and_read_again_from_the_ledger(instance: Instance,
             assert archive.load(text.digest) == text.canonical
     for each in ledger.since(0, KINDS):
         assert ledger.used(once_keys.keys_of(each)[0]) == each["seq"]
+
+
+def test_rules_kept_for_long_follow_what_is_new(instance: Instance, ledger: Ledger) -> None:
+    archive = Archive(instance.path / "rules")
+    kept = KeptRules(ledger, archive)
+    assert kept.timeline().current == BOOK
+    record(ledger, archive, kept.timeline(), adoption.adopt_rule(BOOK, LOCAL_THREE), by="sjj")
+    assert kept.timeline().head == 0 and kept.timeline().current.register.clause("local.query") == LOCAL_THREE
+    change = adoption.set_ground(kept.timeline().current, "RG11", enabled=True, reason="示例")
+    record(ledger, archive, kept.timeline(), change, by="sfj")
+    assert kept.timeline() == timeline_of(ledger, archive)
 
 
 def test_of_two_who_change_the_same_rules_one_is_told(instance: Instance, ledger: Ledger) -> None:
