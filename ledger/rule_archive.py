@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ledger import once
+from ledger.errors import LedgerUnavailableError
 from ledger.log.sequencer import Appended
 from ledger.rules import adoption
 from ledger.rules.adoption import Change, Timeline
@@ -76,18 +77,31 @@ class Archive:
         return data
 
     def save(self, rulebook: Rulebook) -> None:
-        """Keep both texts of ``rulebook``; what is there already is left alone. Raises :class:`OSError`."""
-        for text in (rulebook.register, rulebook.calendars):
-            file = self._file(text.digest)
-            if file.exists():
-                continue
-            self.folder.mkdir(exist_ok=True)
-            descriptor, unfinished = tempfile.mkstemp(dir=self.folder)
-            with os.fdopen(descriptor, "wb") as opened:
-                opened.write(text.canonical)
-                opened.flush()
-                os.fsync(opened.fileno())
-            Path(unfinished).replace(file)
+        """Keep both texts of ``rulebook``; what is there already is left alone.
+
+        Raises:
+            LedgerUnavailableError: they could not be written.
+        """
+        try:
+            for text in (rulebook.register, rulebook.calendars):
+                self._write(self._file(text.digest), text.canonical)
+        except OSError as error:
+            raise LedgerUnavailableError(
+                f"the rules cannot be written into {self.folder} ({error.strerror}); nothing was changed: free space "
+                "or restore write permission",
+                f"规则无法写入 {self.folder}（{error.strerror}），未作任何更改；请腾出空间或恢复写权限",
+            ) from error
+
+    def _write(self, file: Path, data: bytes) -> None:
+        if file.exists():
+            return
+        self.folder.mkdir(exist_ok=True)
+        descriptor, unfinished = tempfile.mkstemp(dir=self.folder)
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(data)
+            opened.flush()
+            os.fsync(opened.fileno())
+        Path(unfinished).replace(file)
 
     def _file(self, digest: str) -> Path:
         if not _DIGEST.fullmatch(digest):

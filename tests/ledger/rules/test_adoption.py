@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ledger import ConflictError, Instance, Ledger, Settings
+from ledger import ConflictError, Instance, Ledger, LedgerUnavailableError, Settings
 from ledger import once as once_keys
 from ledger.rule_archive import Archive, KeptRules, record, timeline_of
 from ledger.rules import SHANGHAI, UnknownRuleError, adoption, deadline, packaged
@@ -180,6 +180,15 @@ def test_a_text_that_was_changed_or_is_missing_is_not_used(instance: Instance) -
         archive.load("0" * 64)
     with pytest.raises(UnknownRuleError, match="no digest"):
         archive.load("../keys/log.pem")
+
+
+def test_where_the_rules_cannot_be_kept_nothing_is_changed(instance: Instance, ledger: Ledger) -> None:
+    (instance.path / "rules").rmdir()
+    (instance.path / "rules").write_text("in the way")
+    archive = Archive(instance.path / "rules")
+    with pytest.raises(LedgerUnavailableError, match="nothing was changed"):
+        record(ledger, archive, timeline_of(ledger, archive), adoption.adopt_rule(BOOK, LOCAL_THREE), by="sjj")
+    assert ledger.since(0, KINDS) == []
 
 
 def test_saving_twice_leaves_what_is_there(instance: Instance) -> None:
