@@ -242,6 +242,7 @@ REFUSED: tuple[tuple[str, str, str, Part], ...] = (
     ("the year is not announced: never overdue", "C70", "a clock is taken away", lambda s: s.add("deadline.set", cause=0, **no_clock())),
     ("no clause in force: elapsed time only", "C70", "the deadline of another stop", lambda s: s.add("deadline.set", cause=0, **clock(stop="decided"))),
     ("no clause in force: elapsed time only", "C70", "its cause comes later", lambda s: s.add("deadline.set", cause=9, **clock())),
+    ("answered while no clause was in force", "C70", "a standard adopted after the answer", lambda s: s.add("deadline.set", cause=0, **clock())),
     ("no clause in force: elapsed time only", "C8", "a date before the receipt", lambda s: s.add("deadline.set", cause=0, **clock(due_at="2026-11-20T16:00:00.000Z"))),
     (A, "C71", "overdue before it is", lambda s: s.reminder(stage="overdue")),
     (A, "C71", "a reminder to somebody else", lambda s: s.reminder(to=OTHER)),

@@ -164,6 +164,11 @@ def _no_clock(story: Story) -> None:
     story.query(**dict.fromkeys(("clause", "standing", "working_days", "due_at")), **{"clock": base["clock"]})
 
 
+def _answered_without_clock(story: Story) -> None:
+    _no_clock(story)
+    story.authenticated().full()
+
+
 def _unconfirmed(story: Story) -> None:
     story.query(due_at=None, clock="unconfirmed")
 
@@ -371,6 +376,7 @@ STORIES: Mapping[str, Part] = {
     "withdrawn in time": _withdrawn,
     "withdrawn after it was due: it was never answered": _withdrawn_late,
     "no clause in force: elapsed time only": _no_clock,
+    "answered while no clause was in force": _answered_without_clock,
     "the year is not announced: never overdue": _unconfirmed,
     "a standard was adopted: a deadline where there was none": _clock_set,
     "a calendar was adopted after the answer": _confirmed_date,
