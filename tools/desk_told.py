@@ -244,6 +244,11 @@ def _settled(story: Story) -> None:
     story.resolved("provide")
 
 
+def _silence_after_settlement(story: Story) -> None:
+    _settled(story)
+    story.disputed(None)
+
+
 def _mediated(story: Story) -> None:
     _negotiating(story)
     story.resolved("not_settled")
@@ -414,6 +419,7 @@ STORIES: Mapping[str, Part] = {
     "the data authority consented to the extension": _extended,
     "no record, disputed: the agencies negotiate": _negotiating,
     "the negotiation ended with more to be given": _settled,
+    "silence after the agreement is disputed": _silence_after_settlement,
     "the data authority mediates": _mediated,
     "mediated in vain": _mediated_in_vain,
     "the dispute lies before the government": _before_government,
