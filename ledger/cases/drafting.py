@@ -41,7 +41,10 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class CaseDraft:
-    """A move that the case allows. :meth:`append` raises :class:`ConflictError` where somebody was faster."""
+    """A move that the case allows. Appending raises :class:`ConflictError` where somebody was faster.
+
+    ``once`` may be lengthened (``dataclasses.replace``), as by the key of a repeated call.
+    """
 
     kind: str
     fields: Mapping[str, Any]
@@ -53,6 +56,17 @@ class CaseDraft:
     def append(self, ledger: Ledger) -> Appended:
         """Append it: durable on return. Raises as :meth:`Ledger.append`."""
         return ledger.append(
+            self.kind,
+            self.fields,
+            particulars=self.particulars,
+            batch=self.batch,
+            once=self.once,
+            expect=self.expect,
+        )
+
+    async def append_async(self, ledger: Ledger) -> Appended:
+        """:meth:`append`, without blocking the event loop."""
+        return await ledger.append_async(
             self.kind,
             self.fields,
             particulars=self.particulars,

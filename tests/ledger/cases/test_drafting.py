@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -140,6 +142,27 @@ def test_of_two_moves_from_one_look_the_second_is_told(book: Ledger) -> None:
     with pytest.raises(ConflictError, match="somebody else"):
         second.append(book)
     assert read_case(book, "q-1").state is State.AUTHENTICATED
+
+
+def test_an_event_loop_appends_the_same(book: Ledger) -> None:
+    case = begin(book)
+    known = known_officers(book, case)
+    drafts = [draft_move(case, "request.withdrawn", ASKER, NOW, officers=known) for _ in range(3)]
+
+    async def work() -> list[Any]:
+        return await asyncio.gather(*(draft.append_async(book) for draft in drafts), return_exceptions=True)
+
+    results = asyncio.run(work())
+    assert sorted(type(result).__name__ for result in results) == ["Appended", "ConflictError", "ConflictError"]
+
+
+def test_a_call_that_is_repeated_under_its_key_is_one_entry(book: Ledger) -> None:
+    case = begin(book)
+    draft = draft_move(case, "request.withdrawn", ASKER, NOW, officers=known_officers(book, case))
+    keyed = replace(draft, once=(*draft.once, "call:scjg:7"), expect=None)
+    done = keyed.append(book)
+    with pytest.raises(ConflictError, match=f"entry {done.seq}"):
+        keyed.append(book)
 
 
 def test_each_subject_of_a_request_is_proven_alone(book: Ledger) -> None:
