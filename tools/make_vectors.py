@@ -26,7 +26,7 @@ from ledger.log import canonical, commitment, merkle  # noqa: E402
 from ledger.log.note import Checkpoint, open_checkpoint  # noqa: E402
 from tools.vector_cases import bad_consistency, bad_inclusion, bad_logs, bad_notes, bad_texts  # noqa: E402
 from tools.vector_cosignatures import cosignature_vectors  # noqa: E402
-from tools.vector_desk import desk_vectors  # noqa: E402
+from tools.vector_desk import desk_tables, desk_vectors  # noqa: E402
 from tools.vector_items import item_vectors  # noqa: E402
 from tools.vector_log import (  # noqa: E402
     CT_LEAVES,
@@ -242,6 +242,7 @@ def blocks(log: SampleLog) -> dict[str, str]:
         "receipt": _fence("json", json.dumps(receipt, ensure_ascii=False, indent=1)),
         "proof": _fence("text", log.receipts[3].proof.decode().rstrip("\n")),
         "kinds": kinds_tables(),
+        **desk_tables(),
         **{name: _fence("text", text) for name, text in samples().items()},
         "deadline fields": _fence("json", rule_samples()[0]),
         "deadline working": _fence("text", rule_samples()[1]),
