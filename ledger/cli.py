@@ -9,7 +9,15 @@ import click
 
 from ledger import cli_publish, cli_published, cli_verify, cli_witnessing
 from ledger.book import Receipt, receipt_of
-from ledger.cli_common import bilingual_errors, instance_option, parse_vkey, read_input, reading, write_output
+from ledger.cli_common import (
+    bilingual_errors,
+    instance_option,
+    parse_vkey,
+    parse_witness,
+    read_input,
+    reading,
+    write_output,
+)
 from ledger.cli_keys import erase, rotate_key
 from ledger.errors import ArgumentError, BilingualError, LedgerError
 from ledger.instance import Instance
@@ -79,14 +87,15 @@ def verify(
     """
     _check_usage(source, vkey, jobs)
     try:
+        keys = [parse_witness(text) for text in witnesses]  # before a log is read for minutes
         if source:
-            published = cli_published.verify_published(source, vkey or "", token, witnesses, against, state)
+            published = cli_published.verify_published(source, vkey or "", token, keys, against, state)
             told, value = cli_published.describe(published), cli_published.to_json(published)
         else:
             opened = Instance.open(instance)
             key = parse_vkey(vkey) if vkey else opened.verifier_key()
             verdict = cli_verify.verify_own(opened, key, state=state, jobs=jobs)
-            compared = cli_verify.compare_own(opened, key, verdict, against, witnesses)
+            compared = cli_verify.compare_own(opened, key, verdict, against, keys)
             told = cli_verify.describe(verdict, compared, key_from_folder=not vkey)
             value = cli_verify.to_json(verdict, compared, key_from_folder=not vkey)
     except BilingualError as error:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from ledger import entries
-from ledger.cli_common import instant, parse_vkey, parse_witness
+from ledger.cli_common import instant, parse_vkey
 from ledger.cli_verify import describe_outside, outside_to_json
+from ledger.log.cosignature import CosignerKey
 from ledger.log.export import CHECKPOINT_FILE
 from ledger.log.merkle import HASH_BYTES
 from ledger.log.note import VerifierKey
@@ -34,7 +36,7 @@ def verify_published(
     source: str,
     vkey: str,
     token: str,
-    witness_keys: tuple[str, ...],
+    witnesses: Sequence[CosignerKey],
     against: tuple[Path, ...] = (),
     state: Path | None = None,
 ) -> Published:
@@ -50,7 +52,6 @@ def verify_published(
         LedgerError: the first fault.
     """
     trusted = parse_vkey(vkey)
-    witnesses = [parse_witness(text) for text in witness_keys]
     with open_source(source, token) as (opened, with_entries):
         since = _load(state, trusted, with_entries) if state is not None else None
         keys = keys_of(opened, trusted, with_entries)

@@ -14,10 +14,11 @@ import click
 import orjson
 
 from ledger import entries
-from ledger.cli_common import instant, parse_witness
+from ledger.cli_common import instant
 from ledger.errors import BilingualError, NoteError, TamperError
 from ledger.instance import Instance
 from ledger.log import lookups
+from ledger.log.cosignature import CosignerKey
 from ledger.log.guard import HeadGuard
 from ledger.log.merkle import HashReader, tree_root
 from ledger.log.note import Checkpoint, Note, VerifierKey
@@ -84,7 +85,7 @@ class Compared:
 
 
 def compare_own(
-    instance: Instance, key: VerifierKey, verdict: Verdict, files: Sequence[Path], witness_keys: Sequence[str]
+    instance: Instance, key: VerifierKey, verdict: Verdict, files: Sequence[Path], witnesses: Sequence[CosignerKey]
 ) -> Compared:
     """Compare a ledger, just verified, with what is kept outside, with its own anchors, and with its witnesses.
 
@@ -94,7 +95,6 @@ def compare_own(
         EntryError: one of ``files`` cannot be read as a checkpoint or receipt.
     """
     path, keys = instance.ledger_path, instance.key_chain(key)
-    witnesses = [parse_witness(text) for text in witness_keys]
     outside = [item for file in files for item in read_outside(file, keys, key, witnesses)]
     with hashes_of(path, verdict.size) as reader:
         for item in outside:

@@ -257,6 +257,13 @@ def test_a_witness_whose_clock_is_far_off_does_not_end_the_verification(folder: 
     assert bad.exit_code == 2 and "not a verifier key" in bad.stderr
 
 
+def test_a_malformed_witness_key_is_said_before_the_log_is_read(tmp_path: Path) -> None:
+    for source in ([tmp_path / "published", "--vkey", "not read either"], ["--instance", tmp_path / "none"]):
+        bad = run("verify", *source, "--witness", "x")
+        assert bad.exit_code == 2 and "not a verifier key" in bad.stderr and str(tmp_path) not in bad.stderr
+
+
+
 # -- what is new ----------
 
 
