@@ -246,6 +246,9 @@ async def failed(datasette: Datasette, service: Service, request: Request, excep
         status = 400
     if isinstance(exception, RequestError):  # ours, and says its own reason
         error = exception
+        asked: Asked | None = request.scope.get(SCOPE_KEY)
+        if asked is not None:
+            asked.reason = asked.reason or str(exception.details.get("code", ""))
     else:
         error = _FAILURES.get(status) or RequestError(status, *_SERVER_FAILED)
     detail = {"detail": str(exception)} if status < 500 and error is not exception else {}
@@ -310,12 +313,16 @@ async def problem(
         more: further members of the JSON.
         page: further names for the template.
     """
-    status = error.status if isinstance(error, RequestError) else 503
+    status, details, headers = 503, {}, {}
+    if isinstance(error, RequestError):
+        status, details, headers = error.status, error.details, error.headers
     found = match(request.method, request.path)
     said = i18n.choose(error.zh, error.en)
     if "text/html" in request.headers.get("accept", "") and (found is None or found.format == "html"):
-        return await web.page(
-            datasette, request, "error.html", {"status": status, "error": said, **(page or {})}, status
-        )
-    body = {**error_body(said, status), "error_zh": error.zh, "error_en": error.en, **(more or {})}
-    return Response.json(body, status=status)
+        about = {"status": status, "error": said, **details, **(page or {})}
+        response = await web.page(datasette, request, "error.html", about, status)
+    else:
+        both = {"error_zh": error.zh, "error_en": error.en}
+        response = Response.json({**error_body(said, status), **both, **details, **(more or {})}, status=status)
+    response.headers.update(headers)
+    return response

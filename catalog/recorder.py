@@ -177,6 +177,22 @@ class Gate:
         if credentials.nonce and self._service.ledger.used(credentials.once_key) is not None:
             raise replayed()
         counted = tally.begin()
+        try:
+            return await self._answer_counted(request, found, credentials, body, scope, inner, counted)
+        finally:
+            # What was given is counted by then; what was not given is nobody's.
+            self._queries.quotas.add_rows(credentials.actor, -counted.reserved)
+
+    async def _answer_counted(
+        self,
+        request: _Request,
+        found: Match,
+        credentials: Credentials,
+        body: bytes,
+        scope: Scope,
+        inner: Receive,
+        counted: Tally,
+    ) -> Answer:
         asked = scope[SCOPE_KEY] = Asked(found.resource)
         claim = None
         try:
@@ -295,7 +311,8 @@ class Gate:
                 return await self._repeat(credentials, first)
             self._watch.refused_credentials("signature")
             raise replayed() from error
-        self._queries.quotas.add_rows(credentials.actor, counted.rows or 0)
+        if kind == SERVED:
+            self._queries.quotas.add_rows(credentials.actor, counted.rows or 0)
         if found.route.name in _DIRECT:
             self._queries.finish(answer, asked, done.seq, self._receipt_path(done.seq))
         answer.set_headers(
