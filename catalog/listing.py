@@ -323,7 +323,9 @@ class TablePage:
     def askable(self, names: Iterable[str]) -> list[ColumnView]:
         """The columns that the form offers: not those whose values must not stand in an address."""
         return [
-            ColumnView.of(self.text.column(name)) for name in names if name not in _ASIDE and not self.text.by_post(name)
+            ColumnView.of(self.text.column(name))
+            for name in names
+            if name not in _ASIDE and not self.text.by_post(name)
         ]
 
     def withheld(self, names: Iterable[str]) -> list[ColumnView]:

@@ -182,9 +182,7 @@ async def test_what_is_asked_is_never_markup(app: InProcess) -> None:
 @anyio
 async def test_a_data_value_is_never_markup(app: InProcess) -> None:
     with closing(sqlite3.connect(app.service.instance.database_path("work"))) as work, work:
-        work.execute(
-            "UPDATE penalties SET document_no = ?, facts = ?, town = ?", ("<b>1</b>", "<i>x</i>", "<u>y</u>")
-        )
+        work.execute("UPDATE penalties SET document_no = ?, facts = ?, town = ?", ("<b>1</b>", "<i>x</i>", "<u>y</u>"))
     for path in ("/work/penalties", "/work/penalties/6", "/work/penalties?_facet=town"):
         html = await get(app, path)
         assert "&lt;i&gt;x" in html
