@@ -141,7 +141,10 @@ class Gate:
         public = found is not None and found.route.access is Access.PUBLIC
         credentials = None
         try:
-            credentials = authenticate(self._service, request.method, request.whole_target, request.fields, body)
+            proven = authenticate(self._service, request.method, request.whole_target, request.fields, body)
+            if public and proven is not None:
+                await self._use_nonce(proven)  # sent again, it is nobody's
+            credentials = proven
         except AuthenticationError as error:
             self._watch.refused_credentials(_kind_of(request.fields))
             await admission.note_failure(self._service, error, _kind_of(request.fields), request.asked)
