@@ -19,7 +19,7 @@ def must_change_first(actor: Actor, found: Match | None) -> bool:
     return actor.must_change and (found is None or found.route.name not in BEFORE_CHANGE)
 
 
-#: Pages that hold no data of others but what the agency itself asked, was told or may ask: for whoever has a role in it.
+#: Pages of what the agency itself asked, was told or may ask: for whoever has a role in it today.
 OF_THE_AGENCY = frozenset({"asked", "my-queries", "my-query", "query-form", "receipt"})
 
 

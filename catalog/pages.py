@@ -19,6 +19,7 @@ from catalog.conditional import cacheable
 from catalog.cookies import set_cookie
 from catalog.entry_view import described, resource_title
 from catalog.errors import RequestError
+from catalog.forms import read_form
 from catalog.i18n import gettext
 from catalog.identity import agencies as agency_register
 from catalog.listing import clock, say
@@ -116,9 +117,9 @@ async def home(datasette: Datasette, service: Service, request: Request) -> Resp
 
 async def set_language(datasette: Datasette, service: Service, request: Request) -> Response:
     """Remember the reader's language and go back to the page."""
-    form = await web.form(request)
-    chosen = form.get("language", "")
-    response = Response.redirect(datasette.urls.path(web.safe_next(form.get("next"))))
+    form = await read_form(request)
+    chosen = form.text("language")
+    response = Response.redirect(datasette.urls.path(web.safe_next(form.text("next"))))
     if chosen in i18n.LANGUAGES:
         set_cookie(response, service.address, i18n.COOKIE, chosen, 365 * 86400)
     return response

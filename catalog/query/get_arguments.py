@@ -1,8 +1,8 @@
 """By which columns an address of a table may ask: those that are there, and whose values may stand in an address.
 
 An address lies in histories, proxies and bookmarks. So a GET neither filters, sorts, counts nor searches by a column
-that tells who somebody is, free text about them included; the form by POST does, and so does ``POST /api/query``. Which arguments there are at all is
-:mod:`catalog.arguments`'s. Pure.
+that tells who somebody is, free text about them included; the form by POST does, and so does ``POST /api/query``. Which
+arguments there are at all is :mod:`catalog.arguments`'s. Pure.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ class Quotas:
         raise self._rows_error(limits, now, first) if over_rows else self._requests_error(limits, now, first)
 
     def add_rows(self, actor: Actor, rows: int) -> None:
-        """Count rows that are about to be given; fewer than none for reserved ones. Raises :class:`RequestError` 503."""
+        """Count rows that are about to be given; less than none takes back. Raises :class:`RequestError` 503."""
         if rows:
             group, who = _who(actor)
             now = self._now()
