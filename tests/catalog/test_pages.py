@@ -149,6 +149,26 @@ async def test_every_page_has_its_frame(app: InProcess, path: str) -> None:
 
 
 @anyio
+@pytest.mark.parametrize(
+    ("who", "more"),
+    [
+        ("zhzf-3", ["/agency"]),
+        ("ywzx-1", ["/agencies"]),
+        ("sjj-2", []),
+        ("sfj-1", ["/agencies", "/ledger", "/anomalies"]),
+    ],
+)
+async def test_the_navigation_leads_each_to_what_is_theirs(app: InProcess, who: str, more: list[str]) -> None:
+    sections = hrefs((await get(app, "/", who)).partition('class="sections"')[2].partition("</nav>")[0])
+    assert sections == [*(f"/{category}" for category in CATEGORIES), "/queries", "/asked", "/grants", *more]
+    for path in more:
+        html = await get(app, path, who)
+        assert f'href="{path}" aria-current="page"' in html
+    if "/agencies" in more:
+        assert "/access/rules" in hrefs(await get(app, "/agencies", who))
+
+
+@anyio
 @pytest.mark.parametrize("path", EVERY)
 async def test_the_language_button_leads_back_to_the_page(app: InProcess, path: str) -> None:
     column = {"/work/penalties": "town", "/directory/resources": "provider"}.get(path, "b")
