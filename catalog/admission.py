@@ -19,6 +19,15 @@ def must_change_first(actor: Actor, found: Match | None) -> bool:
     return actor.must_change and (found is None or found.route.name not in BEFORE_CHANGE)
 
 
+#: Pages of what the agency itself asked, was told or may ask: for whoever has a role in it today.
+OF_THE_AGENCY = frozenset({"asked", "my-queries", "my-query", "query-form", "receipt"})
+
+
+def opens_catalog(actor: Actor) -> bool:
+    """Whether anything of the catalog opens to an actor: not to a one-time password, not without a role today."""
+    return not actor.must_change and duties.may(actor, "catalog.read")
+
+
 def check(actor: Actor, route: Route) -> None:
     """Raise :class:`RequestError` 403 unless an actor of that role may call the route at all."""
     if route.name == "permissions":
@@ -35,7 +44,7 @@ def check(actor: Actor, route: Route) -> None:
             "figures of the service are for the supervising offices and the operator",
             "服务运行指标仅供监督机构和运维单位查看",
         )
-    if route.access is Access.RECORDED and not duties.may(actor, "catalog.read"):
+    if (route.access is Access.RECORDED or route.name in OF_THE_AGENCY) and not duties.may(actor, "catalog.read"):
         raise RequestError(
             403,
             "your account holds no role today, so nothing is opened to it; your agency's admin gives roles",

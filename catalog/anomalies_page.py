@@ -23,6 +23,7 @@ from catalog.anomalies.words import RULES, TITLES, sentence
 from catalog.authentication import Credentials
 from catalog.entry_view import resource_title
 from catalog.errors import RequestError
+from catalog.forms import read_form
 from catalog.i18n import gettext
 from catalog.identity import duties
 from catalog.identity.agencies import agencies
@@ -31,7 +32,7 @@ from catalog.overview import agency_names
 from catalog.purpose import CODES
 from catalog.refusal import purpose_title
 from catalog.service import Service
-from catalog.web import form, page
+from catalog.web import page
 
 if TYPE_CHECKING:
     from datasette.app import Datasette
@@ -63,7 +64,7 @@ class AnomalyPages:
     async def judge(self, datasette: Datasette, service: Service, request: Request) -> Response:
         """Record a judgement (POST), then back to the list."""
         credentials: Credentials = request.scope["liandong_credentials"]
-        given = await form(request)
+        given = (await read_form(request)).values()
         left = await asyncio.to_thread(self._shelf.follow, service.ledger, _AT_ONCE)
         flag = await asyncio.to_thread(self._find, service, given.get("anomaly", ""))
         if flag is None:

@@ -13,7 +13,7 @@ import asyncio
 import base64
 import csv
 import io
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -66,8 +66,12 @@ class _TableQuery:
         return _Page(columns, [_as_text(row) for row in rows], data["next"])
 
 
-async def table(datasette: Datasette, request: Request) -> Response | AsgiStream:
+async def table(datasette: Datasette, request: Request, reserve: Callable[[int], None]) -> Response | AsgiStream:
     """The answer for ``/DATABASE/TABLE.csv``.
+
+    Args:
+        reserve: told of the rows of each page of a whole query before they are written; raises where the agency may not
+            have so many.
 
     Raises:
         RequestError: 400, a place in a whole query.
@@ -98,6 +102,8 @@ async def table(datasette: Datasette, request: Request) -> Response | AsgiStream
         if request.args.get("_header") != "off":
             await out.write(_written([first.columns], to_save))
         async for page in _pages(query, first, whole=whole):
+            if whole:
+                reserve(len(page.rows))
             await out.write(_written(page.rows, to_save))
             tally.add(len(page.rows))
 

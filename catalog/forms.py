@@ -1,9 +1,10 @@
-"""Forms of the register's pages: several values, files, sent once; and answers that nobody keeps."""
+"""Reading what a page's form sent: several values, files, sent once; and answers that nobody keeps."""
 
 from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from datasette import Response
@@ -18,16 +19,23 @@ from ledger import BilingualError, ConflictError
 if TYPE_CHECKING:
     from datasette.app import Datasette
 
-MAX_FORM_FIELDS = 40
+MAX_FIELDS = 40
+#: Of a form with boxes to tick, for each column of a table or each agency.
+MAX_FIELDS_WITH_BOXES = 500
 #: The name of the field that makes a form good once.
 ONCE = "once"
 
 
 class Form:
-    """What a form sent, texts only: a file is the text in it."""
+    """What a form sent, texts only: a file is the text in it. A field left empty is as one that was not sent."""
 
-    def __init__(self, fields: dict[str, list[str]]) -> None:
-        self._fields = fields
+    def __init__(self, fields: Mapping[str, list[str]]) -> None:
+        self._fields = {name: kept for name, values in fields.items() if (kept := [each for each in values if each])}
+
+    @property
+    def lists(self) -> dict[str, list[str]]:
+        """All values of each field."""
+        return self._fields
 
     def text(self, name: str) -> str:
         """The first value of a field without blanks around it, or an empty text."""
@@ -52,8 +60,11 @@ class Form:
         return (f"form:{key}",) if re.fullmatch(r"[A-Za-z0-9_-]{16,64}", key) else ()
 
 
-async def read_form(request: Request) -> Form:
+async def read_form(request: Request, most: int = MAX_FIELDS) -> Form:
     """The form of a POST, urlencoded or multipart.
+
+    Args:
+        most: so many fields at most.
 
     Raises:
         RequestError: 400, it is malformed or has too many fields.
@@ -63,12 +74,12 @@ async def read_form(request: Request) -> Form:
         return Form(fields)  # a button alone
     try:
         sent = await request.form(
-            files=True, max_fields=MAX_FORM_FIELDS, max_files=2, max_file_size=MAX_FORM_BYTES, min_free_disk_bytes=0
+            files=True, max_fields=most, max_files=2, max_file_size=MAX_FORM_BYTES, min_free_disk_bytes=0
         )
         async with sent:
             items = list(sent.items())
-            if len(items) > MAX_FORM_FIELDS:  # Datasette counts those of multipart forms only
-                raise BadRequest(f"more than {MAX_FORM_FIELDS} fields")
+            if len(items) > most:  # Datasette counts those of multipart forms only
+                raise BadRequest(f"more than {most} fields")
             for name, value in items:
                 text = value if isinstance(value, str) else (await value.read()).decode("utf-8", "replace")
                 fields.setdefault(name, []).append(text)

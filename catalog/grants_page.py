@@ -13,6 +13,7 @@ from catalog import grants, i18n, suspensions, titles
 from catalog.administration import Administration
 from catalog.authentication import Credentials
 from catalog.errors import RequestError, UsageError
+from catalog.forms import MAX_FIELDS_WITH_BOXES, read_form
 from catalog.grants import Grant, GrantError
 from catalog.i18n import gettext
 from catalog.identity import duties
@@ -24,7 +25,7 @@ from catalog.purpose import CODES
 from catalog.refusal import facts, purpose_title
 from catalog.service import Service
 from catalog.titles import ROW_ID
-from catalog.web import form, form_lists, page
+from catalog.web import page
 from ledger import ConflictError
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ async def one_grant(datasette: Datasette, service: Service, request: Request) ->
         )
     error = ""
     if request.method == "POST":
-        sent = await form(request)
+        sent = (await read_form(request)).values()
         if not sent.get("sure"):
             error = gettext("Tick that it is to be revoked, so that nothing is revoked by mistake.")
         else:
@@ -119,7 +120,7 @@ async def new_grant(datasette: Datasette, service: Service, request: Request) ->
     credentials: Credentials = request.scope["liandong_credentials"]
     actor = credentials.actor
     duties.require(actor, "grant.give", actor.agency, actor.role)
-    sent = await form_lists(request) if request.method == "POST" else {}
+    sent = (await read_form(request, MAX_FIELDS_WITH_BOXES)).lists if request.method == "POST" else {}
     before = _copied(service, actor.agency, request.args.get("copy"))
     resource = _one(sent, "resource") or request.args.get("resource") or (before["resource"] if before else "")
     names = _Names.of(service)

@@ -315,20 +315,23 @@ class TablePage:
         return [ColumnView.of(self.text.column(name)) for name in [*(n for n in names if n not in _ASIDE), *own]]
 
     def _sort_url(self, name: str, sort: str | None) -> str:
-        if self.text.column(name).private:
+        if self.text.by_post(name):
             return ""
         key = "_sort_desc" if name == sort else "_sort"
         return str(self.address.without("_sort", "_sort_desc", *_PLACE).having((key, name)))
 
     def askable(self, names: Iterable[str]) -> list[ColumnView]:
         """The columns that the form offers: not those whose values must not stand in an address."""
-        texts = (self.text.column(name) for name in names if name not in _ASIDE)
-        return [ColumnView.of(text) for text in texts if not text.private]
+        return [
+            ColumnView.of(self.text.column(name))
+            for name in names
+            if name not in _ASIDE and not self.text.by_post(name)
+        ]
 
     def withheld(self, names: Iterable[str]) -> list[ColumnView]:
-        """The columns that the form does not offer because their values tell who somebody is: asked by POST."""
-        texts = (self.text.column(name) for name in names)
-        return [ColumnView.of(text) for text in texts if text.private]
+        """The columns that the form does not offer, since their values must not stand in an address; names first."""
+        texts = [self.text.column(name) for name in names if self.text.by_post(name)]
+        return [ColumnView.of(text) for text in sorted(texts, key=lambda text: not text.private)]
 
     @property
     def operators(self) -> list[Operator]:
@@ -358,9 +361,7 @@ class TablePage:
         if not url:
             return ""
         there = self._of_this_table(url)
-        if not dict(there.args).get("_next", "").isdecimal() and any(
-            each.private for each in self.text.columns.values()
-        ):
+        if not dict(there.args).get("_next", "").isdecimal() and self.text.about_somebody:
             return ""
         return str(there)
 

@@ -19,6 +19,7 @@ from catalog.conditional import cacheable
 from catalog.cookies import set_cookie
 from catalog.entry_view import described, resource_title
 from catalog.errors import RequestError
+from catalog.forms import read_form
 from catalog.i18n import gettext
 from catalog.identity import agencies as agency_register
 from catalog.listing import clock, say
@@ -116,9 +117,9 @@ async def home(datasette: Datasette, service: Service, request: Request) -> Resp
 
 async def set_language(datasette: Datasette, service: Service, request: Request) -> Response:
     """Remember the reader's language and go back to the page."""
-    form = await web.form(request)
-    chosen = form.get("language", "")
-    response = Response.redirect(datasette.urls.path(web.safe_next(form.get("next"))))
+    form = await read_form(request)
+    chosen = form.text("language")
+    response = Response.redirect(datasette.urls.path(web.safe_next(form.text("next"))))
     if chosen in i18n.LANGUAGES:
         set_cookie(response, service.address, i18n.COOKIE, chosen, 365 * 86400)
     return response
@@ -246,6 +247,9 @@ async def failed(datasette: Datasette, service: Service, request: Request, excep
         status = 400
     if isinstance(exception, RequestError):  # ours, and says its own reason
         error = exception
+        asked: Asked | None = request.scope.get(SCOPE_KEY)
+        if asked is not None:
+            asked.reason = asked.reason or str(exception.details.get("code", ""))
     else:
         error = _FAILURES.get(status) or RequestError(status, *_SERVER_FAILED)
     detail = {"detail": str(exception)} if status < 500 and error is not exception else {}
@@ -310,12 +314,16 @@ async def problem(
         more: further members of the JSON.
         page: further names for the template.
     """
-    status = error.status if isinstance(error, RequestError) else 503
+    status, details, headers = 503, {}, {}
+    if isinstance(error, RequestError):
+        status, details, headers = error.status, error.details, error.headers
     found = match(request.method, request.path)
     said = i18n.choose(error.zh, error.en)
     if "text/html" in request.headers.get("accept", "") and (found is None or found.format == "html"):
-        return await web.page(
-            datasette, request, "error.html", {"status": status, "error": said, **(page or {})}, status
-        )
-    body = {**error_body(said, status), "error_zh": error.zh, "error_en": error.en, **(more or {})}
-    return Response.json(body, status=status)
+        about = {"status": status, "error": said, **details, **(page or {})}
+        response = await web.page(datasette, request, "error.html", about, status)
+    else:
+        both = {"error_zh": error.zh, "error_en": error.en}
+        response = Response.json({**error_body(said, status), **both, **details, **(more or {})}, status=status)
+    response.headers.update(headers)
+    return response

@@ -132,11 +132,13 @@ def _suspended(place: str, suspensions: Iterable[Mapping[str, Any]]) -> Decision
         return None
     what_en = "all sharing with your agency is" if suspension["resource"] is None else "your agency's access to it is"
     what_zh = "本单位的全部共享权限" if suspension["resource"] is None else "本单位对该数据的共享权限"
+    # What is usually put down as the basis is that very article: it is not said twice.
+    basis = "" if suspension["basis"].endswith("条例第二十七条") else suspension["basis"]
     return Decision(
         False,
         "suspended",
-        f"{what_en} suspended (条例 art. 27; {suspension['basis']}): {suspension['reason']}",
-        f"{what_zh}已暂停（条例第二十七条；{suspension['basis']}）：{suspension['reason']}",
+        f"{what_en} suspended (条例 art. 27{f'; {basis}' if basis else ''}): {suspension['reason']}",
+        f"{what_zh}已暂停（条例第二十七条{f'；{basis}' if basis else ''}）：{suspension['reason']}",
         basis=suspension["basis"],
         suspension=suspension["id"],
     )

@@ -50,7 +50,7 @@ async def permissions(datasette: Datasette, service: Service, request: Request) 
         "agency": agency["id"],
         "agency_name": names[agency["id"]],
         "agencies": [(each["id"], names[each["id"]]) for each in register],
-        "database": database,
+        "chosen": database,
         "databases": [(each, say(text.databases[each].title)) for each in CATEGORIES],
         "rows": rows,
         "differ": sum(not row["agree"] for row in rows),
@@ -61,11 +61,14 @@ async def permissions(datasette: Datasette, service: Service, request: Request) 
 
 def _row(title: str, resource: str, found: Explained, decision: Decision) -> dict[str, Any]:
     rule = found.decisive
+    # Datasette keeps one text of a rule, in English: that of the decision, which the reader's language has too.
+    same = rule is not None and rule.reason == decision.reason_en
     return {
         "title": title,
         "resource": resource,
         "allowed": found.allowed,
         "rule": rule,
+        "rule_reason": i18n.choose(decision.reason_zh, decision.reason_en) if same else "",
         "code": decision.code,
         "decided": decision.allowed,
         "reason": i18n.choose(decision.reason_zh, decision.reason_en),

@@ -273,7 +273,13 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         return await view(datasette, service, queries, request)
 
     async def whole_csv(request: Request) -> Any:
-        return await csv_answer.table(datasette, request)
+        actor = request.scope["liandong_credentials"].actor
+
+        def reserve(rows: int) -> None:
+            queries.quotas.reserve(actor, rows)
+            tally.reserve(rows)
+
+        return await csv_answer.table(datasette, request, reserve)
 
     return [
         (r"^/$", bind(pages.home)),

@@ -12,13 +12,14 @@ from datasette.utils.asgi import Request
 from catalog import i18n, stated, titles
 from catalog.authentication import Credentials
 from catalog.errors import RequestError
+from catalog.forms import MAX_FIELDS_WITH_BOXES, read_form
 from catalog.identity.agencies import agencies
 from catalog.listing import Address, Condition, clock, conditions
 from catalog.permissions import NOT_PUBLISHED, SUPERVISION
 from catalog.purpose import CODES, PurposeError, parse
 from catalog.refusal import facts, purpose_title
 from catalog.service import Service
-from catalog.web import form_lists, page, safe_next
+from catalog.web import page, safe_next
 
 if TYPE_CHECKING:
     from datasette.app import Datasette
@@ -44,7 +45,7 @@ async def purpose(datasette: Datasette, service: Service, request: Request) -> R
             "systems state the purpose with each request; only officers state it here",
             "系统接口须在每次请求中说明事由；此页只供人员使用",
         )
-    sent = await form_lists(request) if request.method == "POST" else {}
+    sent = (await read_form(request, MAX_FIELDS_WITH_BOXES)).lists if request.method == "POST" else {}
     resource = _one(sent, "resource") or request.args.get("resource") or ""
     target = safe_next(_one(sent, "next") or request.args.get("next"))
     if service.decision(credentials.actor, resource) is NOT_PUBLISHED:

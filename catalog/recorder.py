@@ -30,23 +30,22 @@ from catalog.http import (
     Scope,
     Send,
     collect,
-    cookies,
-    header_fields,
     read_body,
     replay_body,
 )
 from catalog.identity import nonces
 from catalog.identity.nonces import replayed
+from catalog.incoming import Incoming
 from catalog.outcomes import FAILED, REFUSED, SERVED, kind_of, once_a_day, repeated
 from catalog.purpose import PurposeError
 from catalog.query.errors import DeniedError, MethodError, QueryError
 from catalog.query.quotas import QuotaError
 from catalog.query.service import QueryService
 from catalog.refusal import refused
-from catalog.routes import API_BATCH, API_QUERY, METHODS, Access, Match, match, methods_of
+from catalog.routes import API_BATCH, API_QUERY, Access, Match, methods_of
 from catalog.service import Service
 from catalog.serving import tracing
-from catalog.serving.watch import Seen, Watch
+from catalog.serving.watch import Watch
 from catalog.signatures import MAX_AGE, MAX_SKEW, is_signed
 from catalog.spool import Room, Spool
 from catalog.tally import Tally
@@ -115,7 +114,7 @@ class Gate:
             scope = self._address.placed(scope)
         except RequestError as error:
             refused = error
-        request = _Request(scope, started_ns, spool)
+        request = Incoming(scope, started_ns, spool)
         i18n.language.set(i18n.negotiate(request.cookies.get(i18n.COOKIE), request.fields.get("accept-language", "")))
         try:
             answer = await self._answer(request, receive) if refused is None else self._misplaced(request, refused)
@@ -129,19 +128,22 @@ class Gate:
         finally:
             self._watch.seen(request.seen(answer))
 
-    def _misplaced(self, request: _Request, refused: RequestError) -> Answer:
+    def _misplaced(self, request: Incoming, refused: RequestError) -> Answer:
         """A path that does not lie below the prefix: the prefix itself leads to the home page."""
         if request.path != self._address.prefix:
             raise refused
         return Answer(308, [(b"location", self._address.base_url.encode()), (b"cache-control", b"no-store")])
 
-    async def _answer(self, request: _Request, receive: Receive) -> Answer:
+    async def _answer(self, request: Incoming, receive: Receive) -> Answer:
         found = request.match
         body = await read_body(receive, _body_limit(found))
         public = found is not None and found.route.access is Access.PUBLIC
         credentials = None
         try:
-            credentials = authenticate(self._service, request.method, request.whole_target, request.fields, body)
+            proven = authenticate(self._service, request.method, request.whole_target, request.fields, body)
+            if public and proven is not None:
+                await self._use_nonce(proven)  # sent again, it is nobody's
+            credentials = proven
         except AuthenticationError as error:
             self._watch.refused_credentials(_kind_of(request.fields))
             await admission.note_failure(self._service, error, _kind_of(request.fields), request.asked)
@@ -166,7 +168,7 @@ class Gate:
 
     async def _answer_recorded(
         self,
-        request: _Request,
+        request: Incoming,
         found: Match,
         credentials: Credentials,
         body: bytes,
@@ -177,6 +179,22 @@ class Gate:
         if credentials.nonce and self._service.ledger.used(credentials.once_key) is not None:
             raise replayed()
         counted = tally.begin()
+        try:
+            return await self._answer_counted(request, found, credentials, body, scope, inner, counted)
+        finally:
+            # What was given is counted by then; what was not given is nobody's.
+            self._queries.quotas.add_rows(credentials.actor, -counted.reserved)
+
+    async def _answer_counted(
+        self,
+        request: Incoming,
+        found: Match,
+        credentials: Credentials,
+        body: bytes,
+        scope: Scope,
+        inner: Receive,
+        counted: Tally,
+    ) -> Answer:
         asked = scope[SCOPE_KEY] = Asked(found.resource)
         claim = None
         try:
@@ -204,7 +222,7 @@ class Gate:
 
     async def _ask(
         self,
-        request: _Request,
+        request: Incoming,
         found: Match,
         credentials: Credentials,
         asked: Asked,
@@ -233,7 +251,7 @@ class Gate:
         return await self._refused(request, credentials, asked, scope, inner)
 
     async def _refused(
-        self, request: _Request, credentials: Credentials, asked: Asked, scope: Scope, inner: Receive
+        self, request: Incoming, credentials: Credentials, asked: Asked, scope: Scope, inner: Receive
     ) -> Answer:
         """403 with the clause that decided."""
         asking = Request({**scope, "actor": credentials.actor.to_datasette()}, inner)
@@ -259,7 +277,7 @@ class Gate:
 
     async def _record(
         self,
-        request: _Request,
+        request: Incoming,
         found: Match,
         credentials: Credentials,
         answer: Answer,
@@ -295,7 +313,8 @@ class Gate:
                 return await self._repeat(credentials, first)
             self._watch.refused_credentials("signature")
             raise replayed() from error
-        self._queries.quotas.add_rows(credentials.actor, counted.rows or 0)
+        if kind == SERVED:
+            self._queries.quotas.add_rows(credentials.actor, counted.rows or 0)
         if found.route.name in _DIRECT:
             self._queries.finish(answer, asked, done.seq, self._receipt_path(done.seq))
         answer.set_headers(
@@ -309,7 +328,7 @@ class Gate:
 
     async def _append(
         self,
-        request: _Request,
+        request: Incoming,
         kind: str,
         fields: dict[str, Any],
         particulars: dict[str, Any],
@@ -342,7 +361,7 @@ class Gate:
         return done
 
     async def _append_refusal(
-        self, request: _Request, fields: dict[str, Any], particulars: dict[str, Any], once: tuple[str, ...]
+        self, request: Incoming, fields: dict[str, Any], particulars: dict[str, Any], once: tuple[str, ...]
     ) -> Appended:
         """The day's first refusal of a resource to a requester; further attempts of that day fail with its number."""
         ledger = self._service.ledger
@@ -381,7 +400,7 @@ class Gate:
                 fields["resources"] = list(asked.resources)
         return kind, fields
 
-    def _ask_first(self, request: _Request, credentials: Credentials | None) -> Answer:
+    def _ask_first(self, request: Incoming, credentials: Credentials | None) -> Answer:
         """What must be done before anything opens: sign in, or choose a password of one's own."""
         if request.wants_html and request.method in ("GET", "HEAD"):
             page = "/sign-in" if credentials is None else "/account/password"
@@ -398,7 +417,7 @@ class Gate:
             "请先登录：接口请携带令牌或 RFC 9421 签名，浏览器请登录",
         )
 
-    async def _error(self, request: _Request, error: RequestError) -> Answer:
+    async def _error(self, request: Incoming, error: RequestError) -> Answer:
         if request.wants_html:
             page = await self._datasette.render_template(
                 "error.html",
@@ -425,70 +444,6 @@ class Gate:
         return answer
 
 
-class _Request:
-    """What the gate reads of a request, once; ``path`` and ``target`` lie below the public prefix."""
-
-    def __init__(self, scope: Scope, started_ns: int, spool: Spool) -> None:
-        self.started_ns = started_ns
-        self.spool = spool
-        self.method: str = scope["method"]
-        raw_path = scope.get("raw_path") or scope["path"].encode()
-        self.path: str = raw_path.decode("latin-1").partition("?")[0]
-        query = scope.get("query_string", b"").decode("latin-1")
-        self.query = query
-        self.target = f"{self.path}?{query}" if query else self.path
-        #: As it was sent, prefix included.
-        self.whole_target = scope.get("root_path", "") + self.target
-        #: What the entry commits to as the query.
-        self.asked = f"{self.method} {self.whole_target}"
-        self.fields = header_fields(scope["headers"])
-        self.cookies = cookies(self.fields.get("cookie", ""))
-        self.match = match(self.method, self.path)
-        self.actor: dict[str, Any] | None = None
-        self.entry: int | None = None
-        self._credentials: Credentials | None = None
-        self._scope = scope
-
-    @property
-    def navigates(self) -> bool:
-        """A browser that follows a link or an address, to a page or to a file of it."""
-        return "text/html" in self.fields.get("accept", "") and self.method == "GET"
-
-    @property
-    def wants_html(self) -> bool:
-        """A browser that navigates, not a program: programs get errors as JSON."""
-        if self.match is not None and self.match.format != "html":
-            return False
-        return "text/html" in self.fields.get("accept", "") and "authorization" not in self.fields
-
-    def inner_scope(self, credentials: Credentials | None) -> Scope:
-        """The scope for Datasette: our actor, and no credentials that it could read for itself."""
-        self._credentials = credentials
-        self.actor = credentials.actor.to_datasette() if credentials else None
-        hidden = (b"cookie", b"authorization")
-        return {
-            **self._scope,
-            "headers": [(name, value) for name, value in self._scope["headers"] if name.lower() not in hidden],
-            "liandong_credentials": credentials,
-            "liandong_cookies": self.cookies,
-        }
-
-    def seen(self, answer: Answer) -> Seen:
-        """The request for metrics and log: no address, no login, nothing of what was asked."""
-        credentials = self._credentials
-        return Seen(
-            self.method if self.method in METHODS else "OTHER",
-            self.match.route.name if self.match else "none",
-            answer.status,
-            (time.perf_counter_ns() - self.started_ns) // 1000,
-            0 if self.method == "HEAD" else answer.size_bytes,
-            credentials.actor.agency if credentials else "",
-            credentials.actor.auth if credentials else "",
-            self.entry,
-            tracing.trace_id(),
-        )
-
-
 def _for_the_ledger(error: RequestError, found: Match) -> bool:
     """Whether an error while something was asked is an entry of its own."""
     if isinstance(error, AuthenticationError) or found.route.access is not Access.RECORDED:
@@ -511,7 +466,7 @@ def _body_limit(found: Match | None) -> int:
     return MAX_FORM_BYTES if form else MAX_BODY_BYTES
 
 
-def _nowhere(request: _Request) -> RequestError:
+def _nowhere(request: Incoming) -> RequestError:
     """404, or below ``/api/`` 405 where the address takes another method."""
     methods = methods_of(request.path)
     if methods:

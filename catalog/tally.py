@@ -14,9 +14,15 @@ from typing import Any
 
 @dataclass(slots=True)
 class Tally:
-    """The rows of one answer; None while nothing that has rows was put into it."""
+    """The rows of one answer; None while nothing that has rows was put into it.
+
+    Attributes:
+        reserved: how many of them were counted against the agency's quota before the answer was whole; the gate takes
+            them back when it counts what is given, or when nothing is.
+    """
 
     rows: int | None = None
+    reserved: int = 0
 
 
 _tally: ContextVar[Tally | None] = ContextVar("liandong_tally", default=None)
@@ -34,6 +40,13 @@ def add(rows: int) -> None:
     tally = _tally.get()
     if tally is not None:
         tally.rows = (tally.rows or 0) + rows
+
+
+def reserve(rows: int) -> None:
+    """Say that ``rows`` more were counted against a quota already."""
+    tally = _tally.get()
+    if tally is not None:
+        tally.reserved += rows
 
 
 def add_table(rows: Sized, facet_results: Mapping[str, Any] | None) -> None:

@@ -24,6 +24,8 @@ ROW_ID, BATCH, NOTE = "id", "_batch", "data_note"
 #: Roles whose values must not stand in an address (and so in histories and logs): they tell who somebody is. Asked by
 #: these is by POST. A party may be a natural person, whose name stands there.
 PRIVATE_ROLES = frozenset({"personal", "subject_id", "party"})
+#: The role of text in which anything may stand, names too.
+FREE_TEXT = "free_text"
 #: Text of at most so many characters is taken for a kind of thing, worth counting by value.
 _KIND_LENGTH = 50
 _OWN_COLUMNS = {
@@ -58,7 +60,7 @@ class ColumnText:
 
     @property
     def private(self) -> bool:
-        """Whether its values must not stand in an address."""
+        """Whether its values tell who somebody is."""
         return self.role in PRIVATE_ROLES
 
 
@@ -77,6 +79,18 @@ class TableText:
         """The text of a column; one that nobody described keeps its name."""
         found = self.columns.get(name)
         return found if found is not None else ColumnText(name, Label(name, name), None)
+
+    @property
+    def about_somebody(self) -> bool:
+        """Whether its rows are about a person or an organisation that they name."""
+        return any(column.private for column in self.columns.values())
+
+    def by_post(self, name: str) -> bool:
+        """Whether a column's values must not stand in an address: those that tell who somebody is and, where rows are
+        about somebody, free text too, which names them (the name of a case, the facts).
+        """
+        column = self.column(name)
+        return column.private or (column.role == FREE_TEXT and self.about_somebody)
 
 
 @dataclass(frozen=True, slots=True)

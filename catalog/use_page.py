@@ -11,10 +11,11 @@ from catalog import i18n
 from catalog.authentication import Credentials
 from catalog.entry_view import usable, use_title
 from catalog.errors import RequestError
+from catalog.forms import read_form
 from catalog.listing import local_time
 from catalog.queries_page import OwnView, auth_title
 from catalog.service import Service
-from catalog.web import form, page
+from catalog.web import page
 from ledger import LedgerError
 from ledger.fields import DATE
 
@@ -32,7 +33,7 @@ async def my_query(datasette: Datasette, service: Service, request: Request) -> 
     error: RequestError | None = None
     given: dict[str, str] = {}
     if request.method == "POST":
-        given = await form(request)
+        given = (await read_form(request)).values()
         try:
             record_use(service, credentials, entry, given)
             return Response.redirect(datasette.urls.path(f"/queries/{entry['seq']}"), 303)

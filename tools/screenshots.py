@@ -1,6 +1,7 @@
 """Take docs/screenshots/ again: each page in Chinese and English, some as a phone shows them.
 
     make screenshots
+    .venv/bin/python tools/screenshots.py ledger query    # these alone
 
 It starts a demonstration of its own in a temporary folder. A picture keeps at most 255 colours, so that the repository
 stays small: what a page of ours has, but for the edges of letters.
@@ -15,18 +16,23 @@ import sys
 import tempfile
 import urllib.request
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx2
 import numpy as np
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, StorageState
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.browser.conftest import chromium, demonstration  # noqa: E402
+from catalog import suspensions  # noqa: E402
+from catalog.identity.register import Register  # noqa: E402
+from catalog.purpose import Purpose  # noqa: E402
+from catalog.purpose_header import NAME, write  # noqa: E402
+from tests.browser.conftest import REFERENCE, chromium, demonstration, state  # noqa: E402
 from tests.conftest import Running  # noqa: E402
 from tests.ledger.witness_support import Office, Tree  # noqa: E402
 
@@ -39,13 +45,57 @@ DESKTOP, PHONE = (1280, 960), (390, 844)
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: its name, who asks, what for, and how large the window is."""
+    """One picture: its name, who asks, what for, and how large the window is.
+
+    Attributes:
+        path: ``{served}`` stands for an entry with an answer to the Integrated Enforcement Bureau.
+        act: what is done on the page before the picture, one of :data:`ACTS`.
+        languages: in which it is taken.
+    """
 
     name: str
     login: str
     path: str
     size: tuple[int, int] = DESKTOP
     scroll: int = 0
+    act: str = ""
+    languages: tuple[str, ...] = tuple(LOCALES)
+
+
+def fail_to_sign_in(page: Page) -> None:
+    page.fill("#login", "zhzf-1")
+    page.fill("#password", "not the password")
+    page.click("main button")
+
+
+def ask_by_form(page: Page) -> None:
+    page.select_option("#column-1", "party_name")
+    page.fill("#value-1", "运输")
+    page.select_option("#order", "decided_on")
+    page.check("#descending")
+    page.select_option("#limit", "20")
+    page.click("#query-form .field-submit button")
+
+
+def open_api(page: Page) -> None:
+    page.click("a[href='#api-question']")
+    page.evaluate("document.querySelector('#api').scrollIntoView()")
+
+
+def open_judgement(page: Page) -> None:
+    page.locator(".flag-judge summary").first.click()
+
+
+def show_result(page: Page) -> None:
+    page.evaluate("document.querySelector('.result').scrollIntoView()")
+
+
+ACTS = {"result": show_result, "fail": fail_to_sign_in, "ask": ask_by_form, "api": open_api, "judge": open_judgement}
+
+
+def on_phone(shot: Shot, height: int = PHONE[1]) -> Shot:
+    """The same page as a phone shows it, in Chinese."""
+    return replace(shot, name=f"{shot.name}-phone", size=(PHONE[0], height), languages=("zh",))
 
 
 SHOTS = (
@@ -53,40 +103,99 @@ SHOTS = (
     Shot("home", "zhzf-1", "/", (1280, 1000)),
     Shot("home-phone", "zhzf-1", "/", PHONE),
     Shot("category", "zhzf-1", "/work"),
+    Shot("purpose", "zhzf-1", "/work/penalties"),  # before one is stated
     Shot("table", "zhzf-1", "/work/penalties?town=%E7%94%B2%E9%95%87&_sort_desc=decided_on", (1280, 1200)),
-    Shot("table-phone", "zhzf-1", "/work/penalties?town=%E7%94%B2%E9%95%87", PHONE, 1150),
+    Shot("table-phone", "zhzf-1", "/work/penalties?town=%E7%94%B2%E9%95%87", PHONE, act="result"),
     Shot("row", "zhzf-1", "/work/penalties/6"),
     Shot("queries", "zhzf-1", "/queries"),
     Shot("error", "bjd-1", "/work/inspections", (1280, 760)),
     Shot("ledger", "sfj-1", "/ledger"),
+    Shot("sign-in-refused", "", "/sign-in", (1280, 760), act="fail"),
+    ACCOUNT := Shot("account", "zhzf-1", "/account"),
+    AGENCY := Shot("agency", "zhzf-3", "/agency", (1280, 1200)),
+    Shot("agencies", "ywzx-1", "/agencies", (1280, 1160)),
+    GRANTS := Shot("grants", "scjg-3", "/grants", (1280, 1100)),
+    Shot("suspensions", "sjj-2", "/grants", scroll=10_000),
+    ACCESS := Shot("access", "zhzf-1", "/access", (1280, 1200)),
+    Shot("access-table", "zhzf-1", "/access?resource=work/inspections", (1280, 1040)),
+    Shot("permissions", "sfj-1", "/access/rules?agency=zhzf"),
+    REQUEST := Shot("request", "zhzf-1", "/request?resource=work/inspections"),
+    Shot("suspended", "jkq-1", "/work/penalties", (1280, 760)),
+    ASKED := Shot("asked", "scjg-1", "/asked"),
+    USE := Shot("use", "zhzf-1", "/queries/{served}", (1280, 1200)),
+    QUERY := Shot("query", "zhzf-1", "/query/work/permits", (1280, 1300), act="ask"),
+    Shot("api", "zhzf-1", "/work/permits", (1280, 1100), act="api"),
+    ANOMALIES := Shot("anomalies", "sfj-1", "/anomalies", (1280, 1300), act="judge"),
+    *(on_phone(shot) for shot in (ACCOUNT, AGENCY, GRANTS, ACCESS, REQUEST, ASKED, USE)),
+    on_phone(QUERY, 1200),
+    on_phone(ANOMALIES, 1200),
 )
+#: So many of them are worth a supervising office's look.
+AGAIN_AND_AGAIN = 34
 
 
-def ask_a_little(site: Running) -> None:
-    """A few queries of a system, so that the lists have something to show."""
-    for path in ("/directory/resources.json?_size=3", "/work/permits.json?_size=2", "/work/inspections.json"):
-        request = urllib.request.Request(site.url + path, headers={"authorization": f"Bearer {site.token}"})
+def ask_a_little(site: Running) -> int:
+    """A few queries of a system, so that the lists have something to show; return the number of one that gave rows.
+
+    Some are asked again and again, without a grant and for one reference, and one agency is suspended.
+    """
+    served = 0
+    again = ["/work/inspections.json", "/work/penalties.json?town=%E7%94%B2%E9%95%87&_size=5"] * AGAIN_AND_AGAIN
+    varied = ["/work/permits.json?_size=2", "/documents/documents.csv?_size=20", "/work/penalties/6.json"]
+    fields = {"authorization": f"Bearer {site.token}", NAME: write(Purpose("case", REFERENCE))}
+    for path in [*again, "/directory/resources.json?_size=3", *varied]:
+        request = urllib.request.Request(site.url + path, headers=fields)
         try:
-            urllib.request.urlopen(request).close()
+            with urllib.request.urlopen(request) as response:
+                served = int(response.headers["ledger-entry"])
         except urllib.error.HTTPError as error:  # the one without a grant, on purpose
             error.close()
+    with closing(Register(site.instance.identity_path)) as register, site.instance.ledger() as ledger:
+        suspension = {
+            "id": suspensions.next_id(register),
+            "agency": "jkq",
+            "by": "sjj",
+            "reason": "将共享数据用于约定事由以外的用途（演示）",
+        }
+        suspensions.suspend(register, ledger, suspension, officer="sjj-2")
+    return served
 
 
-def take(browser: Browser, site: Running) -> Iterator[tuple[str, bytes]]:
+def signed_in(browser: Browser, site: Running, login: str, locale: str) -> StorageState | None:
+    """The cookies of a session; None for nobody's."""
+    if not login:
+        return None
+    context = browser.new_context(locale=locale)
+    page = context.new_page()
+    page.goto(site.url + "/sign-in")
+    page.fill("#login", login)
+    page.fill("#password", site.passwords[login])
+    page.click("main button")
+    cookies = context.storage_state()
+    context.close()
+    return cookies
+
+
+def take(browser: Browser, site: Running, served: int, shots: Sequence[Shot]) -> Iterator[tuple[str, bytes]]:
     """Name and PNG of each picture."""
     for language, locale in LOCALES.items():
-        for shot in SHOTS:
+        sessions = {login: signed_in(browser, site, login, locale) for login in {shot.login for shot in shots}}
+        for shot in shots:
+            if language not in shot.languages:
+                continue
             width, height = shot.size
-            context = browser.new_context(locale=locale, viewport={"width": width, "height": height})
+            context = browser.new_context(
+                locale=locale, viewport={"width": width, "height": height}, storage_state=sessions[shot.login]
+            )
+            if shot.name == "table":
+                state(context, site.url, "zhzf")  # from now on the session's
             page = context.new_page()
-            if shot.login:
-                page.goto(site.url + "/sign-in")
-                page.fill("#login", shot.login)
-                page.fill("#password", site.passwords[shot.login])
-                page.click("main button")
-            page.goto(site.url + shot.path)
+            page.goto(site.url + shot.path.replace("{served}", str(served)))
+            if shot.act:
+                ACTS[shot.act](page)
             page.evaluate("document.activeElement.blur()")
-            page.evaluate(f"scrollTo(0, {shot.scroll})")
+            if shot.act not in ("api", "result"):  # these scroll by themselves
+                page.evaluate(f"scrollTo(0, {shot.scroll})")
             png = page.screenshot()
             yield f"{shot.name}-{language}", few_colours(pixels(context.new_page(), png, width, height))
             context.close()
@@ -152,12 +261,14 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def main() -> int:
+def main(*names: str) -> int:
     PICTURES.mkdir(parents=True, exist_ok=True)
     too_large = []
     with tempfile.TemporaryDirectory() as folder, demonstration(Path(folder) / "demo") as site, chromium() as browser:
-        ask_a_little(site)
-        for name, png in itertools.chain(take(browser, site), take_witness(browser, Path(folder))):
+        served = ask_a_little(site)
+        shots = [shot for shot in SHOTS if not names or shot.name in names]
+        witness = take_witness(browser, Path(folder)) if not names else iter(())
+        for name, png in itertools.chain(take(browser, site, served, shots), witness):
             (PICTURES / f"{name}.png").write_bytes(png)
             print(f"docs/screenshots/{name}.png  {len(png) // 1000} kB")
             too_large += [name] if len(png) > MAX_SIZE_BYTES else []
@@ -167,4 +278,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

@@ -58,7 +58,7 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
         "这一小时用本单位已登记的凭证认证失败 {value:,} 次",
     ),
     REPEATED + ".reference": (
-        "one reference for {value:,} queries of {others} tables",
+        "one reference for {value:,} queries of {tables}",
         "同一文号或编号用于 {value:,} 次查询、{others} 张数据表",
     ),
     REPEATED + ".words": (
@@ -87,6 +87,7 @@ def sentence(flag: Flag, thresholds: Thresholds) -> tuple[str, str]:
     values = {
         **numbers,
         "usual": _half(numbers.pop("median2", 0)),
+        "tables": "one table" if numbers.get("others") == 1 else f"{numbers.get('others', 0)} tables",
         "begins": working.begins,
         "ends": working.ends,
     }

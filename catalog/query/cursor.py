@@ -18,8 +18,8 @@ import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from catalog.query.errors import BodyError
-from catalog.query.model import Query
+from catalog.query.errors import BodyError, QueryError
+from catalog.query.model import MAX_CURSOR_LENGTH, Query
 
 _NONCE_BYTES = 12
 
@@ -37,10 +37,22 @@ class Cursors:
         self._random = random
 
     def seal(self, agency: str, resource: str, query: Query, last: Sequence[Any]) -> str:
-        """The cursor after a row whose keys are ``last``."""
+        """The cursor after a row whose keys are ``last``.
+
+        Raises:
+            QueryError: 413, the keys are too long to be sent back.
+        """
         nonce = self._random(_NONCE_BYTES)
-        sealed = AESGCM(self._key(agency, resource, query)).encrypt(nonce, orjson.dumps(last), None)
-        return base64.urlsafe_b64encode(nonce + sealed).rstrip(b"=").decode()
+        sealed = _text(nonce + AESGCM(self._key(agency, resource, query)).encrypt(nonce, orjson.dumps(last), None))
+        if len(sealed) > MAX_CURSOR_LENGTH:
+            raise QueryError(
+                413,
+                "order_too_long",
+                "the values by which the rows are ordered are too long for a further page; order by a shorter column",
+                "排序字段的内容过长，无法翻页；请改按较短的字段排序",
+                where="order",
+            )
+        return sealed
 
     def open(self, agency: str, resource: str, query: Query) -> list[Any] | None:
         """The keys of the row before the page that ``query`` asks for; None for the first page.
@@ -51,7 +63,9 @@ class Cursors:
         if not query.cursor:
             return None
         try:
-            raw = base64.b64decode(query.cursor + "=" * (-len(query.cursor) % 4), altchars=b"-_", validate=True)
+            raw = base64.urlsafe_b64decode(query.cursor + "=" * (-len(query.cursor) % 4))
+            if _text(raw) != query.cursor:  # base64 has other spellings of the same bytes
+                raise ValueError("not as it was given")
             plain = AESGCM(self._key(agency, resource, query)).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], None)
         except (InvalidTag, binascii.Error, ValueError) as error:
             raise BodyError(
@@ -74,3 +88,7 @@ class Cursors:
             [(each.column, each.descending) for each in query.order],
         ]
         return hmac.digest(self._secret, hashlib.sha256(orjson.dumps(asked)).digest(), "sha256")
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

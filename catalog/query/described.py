@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from datasette import Response
 from datasette.utils.asgi import Request
 
+from catalog.admission import opens_catalog
 from catalog.authentication import Credentials
 from catalog.query.openapi import OpenTable, document
 from catalog.query.service import QueryService
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 async def openapi(datasette: Datasette, service: Service, queries: QueryService, request: Request) -> Response:
     """The document; with the tables that are open to the asker's agency, where somebody is signed in."""
     credentials: Credentials | None = request.scope.get("liandong_credentials")
-    tables = open_tables(service, queries, credentials) if credentials is not None else ()
+    known = credentials is not None and opens_catalog(credentials.actor)
+    tables = open_tables(service, queries, credentials) if known and credentials is not None else ()
     value = document(service.instance.settings.public_url, version("liandong"), tables)
     return Response.json(value, headers={"cache-control": "no-store"})
 

@@ -1,8 +1,8 @@
 """By which columns an address of a table may ask: those that are there, and whose values may stand in an address.
 
 An address lies in histories, proxies and bookmarks. So a GET neither filters, sorts, counts nor searches by a column
-that tells who somebody is; the form by POST does, and so does ``POST /api/query``. Which arguments there are at all is
-:mod:`catalog.arguments`'s. Pure.
+that tells who somebody is, free text about them included; the form by POST does, and so does ``POST /api/query``. Which
+arguments there are at all is :mod:`catalog.arguments`'s. Pure.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def check(query_string: str, schema: TableSchema, prefix: str = "") -> None:
         PrivateColumnError: it asks by a column that tells who somebody is.
         RequestError: 400, an argument that is not served, or a column that is not there.
     """
-    private = {name: column for name, column in schema.columns.items() if column.text.private}
+    private = {name: column for name, column in schema.columns.items() if schema.text.by_post(name)}
     arguments = parse_qsl(query_string, keep_blank_values=True)
     for name, value in arguments:
         if name in _NAMING or _FORM_COLUMN.fullmatch(name):

@@ -18,6 +18,8 @@ MAX_COLUMNS = 500
 MAX_VALUE_LENGTH = 1_000
 MAX_SEARCH_LENGTH = 100
 MAX_NAME_LENGTH = 64
+#: A cursor holds the last row's values of the columns of the order; there is room for the rest of the body beside it.
+MAX_CURSOR_LENGTH = 64_000
 
 COMPARISONS = ("=", "!=", "<", "<=", ">", ">=")
 TEXT_OPS = ("prefix", "search")
@@ -152,7 +154,7 @@ def query_shape(name: Shape = NAME) -> Record:
                 f"最多行数；默认 {DEFAULT_LIMIT}。",
             ),
             "cursor": Member(
-                Text(2_000, 1),
+                Text(MAX_CURSOR_LENGTH, 1),
                 "What “next” of the answer before was; the rest of the request stays the same.",
                 "上一答复中的 next；其余内容须不变。",
             ),

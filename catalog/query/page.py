@@ -17,6 +17,7 @@ from catalog import i18n, purpose, purpose_page, stated, tally
 from catalog.asking import SCOPE_KEY, Asked, purpose_of
 from catalog.authentication import Credentials
 from catalog.errors import RequestError
+from catalog.forms import MAX_FIELDS_WITH_BOXES, read_form
 from catalog.http import header_fields
 from catalog.identity.agencies import agencies
 from catalog.listing import ColumnView
@@ -32,7 +33,7 @@ from catalog.query.single import Found
 from catalog.refusal import refused
 from catalog.service import Service
 from catalog.titles import ROW_ID
-from catalog.web import form_lists, page
+from catalog.web import page
 from catalog.xlsx import MEDIA_TYPE
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ async def show(datasette: Datasette, service: Service, queries: QueryService, re
 
 async def ask(datasette: Datasette, service: Service, queries: QueryService, request: Request) -> Response:
     """What the form sends: the result as a page or a file; the form again where something is missing or wrong."""
-    asking = _asking(datasette, service, queries, request, await form_lists(request, model.MAX_COLUMNS))
+    sent = await read_form(request, MAX_FIELDS_WITH_BOXES)
+    asking = _asking(datasette, service, queries, request, sent.lists)
     asked = asking.asked
     try:
         asked.purpose = _purpose(asking)

@@ -141,13 +141,31 @@ class Quotas:
         raise self._rows_error(limits, now, first) if over_rows else self._requests_error(limits, now, first)
 
     def add_rows(self, actor: Actor, rows: int) -> None:
-        """Count rows that are about to be given. Raises :class:`RequestError` 503."""
+        """Count rows that are about to be given; less than none takes back. Raises :class:`RequestError` 503."""
         if rows:
             group, who = _who(actor)
             now = self._now()
             day = (now + _COUNTY_OFFSET).toordinal()
             with self._keeping():
                 self._add((who, "rows", day), rows, self._limits[group].rows_per_day, now.timestamp())
+
+    def reserve(self, actor: Actor, rows: int) -> None:
+        """Count rows of an answer that is still being made and may be of any size; :meth:`add_rows` takes them back.
+
+        Raises:
+            QuotaError: they are more than this day has left; none of them is counted then.
+            RequestError: 503, the counts cannot be kept.
+        """
+        group, who = _who(actor)
+        limits = self._limits[group]
+        now = self._now()
+        key = (who, "rows", (now + _COUNTY_OFFSET).toordinal())
+        with self._keeping():
+            had = self._add(key, rows, limits.rows_per_day, now.timestamp())
+            if limits.rows_per_day is None or had <= limits.rows_per_day:
+                return
+            self._add(key, -rows, limits.rows_per_day, now.timestamp())
+        raise self._file_error(limits, now)
 
     def close(self) -> None:
         """Share what was counted, and close the file."""
@@ -192,16 +210,25 @@ class Quotas:
             first=first,
         )
 
+    def _file_error(self, limits: Limits, now: datetime) -> QuotaError:
+        return QuotaError(
+            "quota_rows",
+            f"the file has more rows than your agency may still have today ({limits.rows_per_day:,} a day); narrow it "
+            "with a condition, go on tomorrow, or ask the operator for more",
+            f"文件行数超过本单位今日剩余的限额（每日 {limits.rows_per_day:,} 行）；请增加条件、缩小范围，"
+            "或明日继续，或向运维单位申请调整",
+            _seconds_to_midnight(now),
+            first=True,
+        )
+
     def _rows_error(self, limits: Limits, now: datetime, first: bool) -> QuotaError:
-        local = now + _COUNTY_OFFSET
-        midnight = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
         return QuotaError(
             "quota_rows",
             f"your agency has had {limits.rows_per_day:,} rows today; go on "
             "tomorrow, or ask the operator for more. Requests "
             "through the desk are not limited",
             f"本单位今日已取得 {limits.rows_per_day:,} 行；请明日继续，或向运维单位申请调整。请求台不受此限",
-            int((midnight - local).total_seconds()) + 1,
+            _seconds_to_midnight(now),
             first=first,
         )
 
@@ -238,6 +265,13 @@ def _open(path: Path) -> sqlite3.Connection:
     db.execute("PRAGMA synchronous = OFF")  # a count that a power failure takes back does no harm
     db.execute(_SCHEMA)
     return db
+
+
+def _seconds_to_midnight(now: datetime) -> int:
+    """Until the county's next day begins, rounded up."""
+    local = now + _COUNTY_OFFSET
+    midnight = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return int((midnight - local).total_seconds()) + 1
 
 
 def _who(actor: Actor) -> tuple[str, str]:

@@ -84,7 +84,8 @@ class Reader:
         try:
             rows = self._db.execute(statement.sql, statement.parameters).fetchall()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorname == "SQLITE_INTERRUPT":
+            # Python's own error, for text that is not UTF-8, has no such name; and its words hold the text.
+            if getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT":
                 raise _TooSlowError from error
             raise
         if known is None:

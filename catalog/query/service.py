@@ -125,7 +125,7 @@ def unreadable(resource: str, error: sqlite3.Error) -> QueryError:
         503,
         "unreadable",
         f"the data of {resource} cannot be read now "
-        f"({error.sqlite_errorname if hasattr(error, 'sqlite_errorname') else ''}); try again, "
+        f"({getattr(error, 'sqlite_errorname', 'text that is not UTF-8')}); try again, "
         "and tell the operator if it happens again",
         f"{resource} 的数据目前无法读取；请重试，如再次出现请告知运维单位",
         retry_after=5,

@@ -106,8 +106,8 @@ def test_a_guesser_elsewhere_does_not_keep_the_officer_out_of_their_own_browser(
 
 
 def test_the_password_is_changed_and_the_other_sessions_end(reader: Make) -> None:
-    here, elsewhere = reader("jkq-1"), reader("jkq-1")
-    here.page.get_by_role("link", name="企业服务中心 经办员").click()
+    here, elsewhere = reader("gaj-1"), reader("gaj-1")
+    here.page.get_by_role("link", name="法制科 经办员").click()
     assert here.heading() == "我的账号"
     expect(here.page.locator("tbody tr", has_text="Chrome")).to_have_count(2)
     here.page.get_by_role("button", name=re.compile("结束 .* 的会话")).click()
@@ -116,13 +116,13 @@ def test_the_password_is_changed_and_the_other_sessions_end(reader: Make) -> Non
     elsewhere.go("/account")
     assert elsewhere.heading() == "登录"
     here.page.get_by_role("link", name="修改密码").click()
-    here.page.get_by_label("现用密码").fill(here.site.passwords["jkq-1"])
+    here.page.get_by_label("现用密码").fill(here.site.passwords["gaj-1"])
     here.page.get_by_label("新密码", exact=True).fill(OWN)
     here.page.get_by_label("再次输入新密码").fill(OWN)
     here.page.keyboard.press("Enter")
     expect(here.page.get_by_role("status")).to_contain_text("密码已修改")
-    here.site.passwords["jkq-1"] = OWN
-    reader("jkq-1")
+    here.site.passwords["gaj-1"] = OWN
+    reader("gaj-1")
 
 
 def test_an_administrator_names_a_deputy_resets_and_disables(reader: Make) -> None:

@@ -77,13 +77,13 @@ def test_the_form_filters_orders_and_gives_up_conditions(reader: Make) -> None:
     dates = page.locator('td[data-label="决定日期"]').all_inner_texts()
     assert dates == sorted(dates, reverse=True)
     expect(page.get_by_role("columnheader", name="决定日期")).to_have_attribute("aria-sort", "descending")
-    conditions(page).get_by_label("字段", exact=True).select_option(label="备注")
+    conditions(page).get_by_label("字段", exact=True).select_option(label="公示截止期")
     conditions(page).get_by_label("比较方式").select_option(label="不为空")
     page.locator("form").filter(has=conditions(page)).get_by_role("button").click()
     assert page.locator(".chip-set").count() == 2
     page.get_by_role("link", name="取消“所属乡镇”条件").click()
     expect(page.locator(".chip-set")).to_have_count(1)
-    expect(page.locator(".chip-set")).to_contain_text("备注 不为空")
+    expect(page.locator(".chip-set")).to_contain_text("公示截止期 不为空")
     page.get_by_role("link", name="取消全部条件").click()
     assert page.locator(".chip-set").count() == 0
 

@@ -94,6 +94,10 @@ async def test_supervisors_and_the_operator_see_what_datasette_does_and_that_is_
     for text in ("行政处罚决定 打开 liandong: allow (resource)", "不打开", "是"):
         assert text in said, text
     assert "<strong>否</strong>" not in html
+    assert (
+        "not yet granted" not in html
+    )  # Datasette's rules are in English; what both say is said in the reader's language
+    assert 'class="sections"' in html and 'aria-current="true"' not in html  # no category's page
     entry = app.entries()[-1]
     assert (entry["kind"], entry["resource"]) == ("audit.read", "permissions")
 

@@ -127,12 +127,11 @@ def test_the_form_offers_no_column_whose_values_must_not_stand_in_an_address() -
     offered = {view.name for view in page().askable(names)}
     assert offered & {"id_number", "credit_code", "legal_representative", "id", "_batch"} == set()
     assert "party_name" not in offered and "town" in offered
-    assert [view.title for view in page().withheld(names)] == [
-        "相对人名称",
-        "统一社会信用代码",
-        "法定代表人",
-        "证件号码",
-    ]
+    assert "case_name" not in offered
+    # Who somebody is first, then free text that names them.
+    titles = [view.title for view in page().withheld(names)]
+    assert titles[:4] == ["相对人名称", "统一社会信用代码", "法定代表人", "证件号码"]
+    assert titles[4:] == ["案件名称", "违法事实", "处罚内容", "备注"]
 
 
 def test_the_form_sends_along_conditions_and_counts_but_not_the_place() -> None:

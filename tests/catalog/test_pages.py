@@ -149,6 +149,26 @@ async def test_every_page_has_its_frame(app: InProcess, path: str) -> None:
 
 
 @anyio
+@pytest.mark.parametrize(
+    ("who", "more"),
+    [
+        ("zhzf-3", ["/agency"]),
+        ("ywzx-1", ["/agencies"]),
+        ("sjj-2", []),
+        ("sfj-1", ["/agencies", "/ledger", "/anomalies"]),
+    ],
+)
+async def test_the_navigation_leads_each_to_what_is_theirs(app: InProcess, who: str, more: list[str]) -> None:
+    sections = hrefs((await get(app, "/", who)).partition('class="sections"')[2].partition("</nav>")[0])
+    assert sections == [*(f"/{category}" for category in CATEGORIES), "/queries", "/asked", "/grants", *more]
+    for path in more:
+        html = await get(app, path, who)
+        assert f'href="{path}" aria-current="page"' in html
+    if "/agencies" in more:
+        assert "/access/rules" in hrefs(await get(app, "/agencies", who))
+
+
+@anyio
 @pytest.mark.parametrize("path", EVERY)
 async def test_the_language_button_leads_back_to_the_page(app: InProcess, path: str) -> None:
     column = {"/work/penalties": "town", "/directory/resources": "provider"}.get(path, "b")
@@ -182,12 +202,11 @@ async def test_what_is_asked_is_never_markup(app: InProcess) -> None:
 @anyio
 async def test_a_data_value_is_never_markup(app: InProcess) -> None:
     with closing(sqlite3.connect(app.service.instance.database_path("work"))) as work, work:
-        work.execute(
-            "UPDATE penalties SET document_no = ?, facts = ?, remarks = ?", ("<b>1</b>", "<i>x</i>", "<u>y</u>")
-        )
-    for path in ("/work/penalties", "/work/penalties/6", "/work/penalties?_facet=remarks"):
+        work.execute("UPDATE penalties SET document_no = ?, facts = ?, town = ?", ("<b>1</b>", "<i>x</i>", "<u>y</u>"))
+    for path in ("/work/penalties", "/work/penalties/6", "/work/penalties?_facet=town"):
         html = await get(app, path)
-        assert "&lt;i&gt;x" in html or "_facet" in path
+        assert "&lt;i&gt;x" in html
+        assert "_facet" not in path or "&lt;u&gt;y" in html
         assert not re.search(r"<b>1|<i>x|<u>y", html)
 
 

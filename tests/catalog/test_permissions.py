@@ -97,6 +97,16 @@ def test_a_suspension_wins_over_everything_but_own_data_and_the_directory() -> N
     assert ask({**PENALTIES, "database": "directory"}, suspensions=[SUSPENDED]).code == "directory"
 
 
+def test_the_article_on_suspensions_is_named_once() -> None:
+    for basis in ("条例第二十七条", "政务数据共享条例第二十七条"):
+        decision = ask(PENALTIES, GRANT, suspensions=[{**SUSPENDED, "basis": basis}], purpose="case")
+        assert decision.reason_zh.count("第二十七条") == 1
+        assert decision.basis == basis
+    decision = ask(PENALTIES, GRANT, suspensions=[{**SUSPENDED, "basis": "《演示办法》第九条"}], purpose="case")
+    assert "条例第二十七条；《演示办法》第九条" in decision.reason_zh
+    assert "条例 art. 27; 《演示办法》第九条" in decision.reason_en
+
+
 def test_a_suspension_of_one_table_leaves_the_others() -> None:
     one = {**SUSPENDED, "resource": "work/penalties"}
     assert ask(PENALTIES, GRANT, suspensions=[one], purpose="case").code == "suspended"

@@ -7,6 +7,7 @@ import http.client
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -26,7 +27,7 @@ import pytest
 from catalog import grants, purpose_header
 from catalog.service import Service
 from ledger import Instance
-from tests.conftest import PURPOSE, Served, free_port, liandong, serving
+from tests.conftest import PURPOSE, Served, add_token, free_port, liandong, serving
 from tests.ledger.witness_support import Office, policy_of
 
 PATH = "/work/permits.json?_size=2&town__exact=%E7%94%B2%E9%95%87"
@@ -170,6 +171,7 @@ def locked(instance: Instance) -> Iterator[Callable[[], None]]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_answers_and_records_what_was_begun(demo: Instance, count: str, number: signal.Signals) -> None:
     """Requests that wait for their entry when the signal comes are answered, and the service then ends well."""
+    watch = add_token(demo, "sfj", "watch")
     with serving(demo, "--workers", count) as running:
         before = len(entries_of(demo))
         with locked(demo) as let_go:
@@ -177,7 +179,7 @@ def test_a_stop_answers_and_records_what_was_begun(demo: Instance, count: str, n
             askers = [threading.Thread(target=lambda: answers.append(ask(running))) for _ in range(6)]
             for asker in askers:
                 asker.start()
-            time.sleep(0.7)  # they are on their way; those that are not are refused a connection below
+            until(lambda: waiting(running, watch) == len(askers))
             running.process.send_signal(number)
             time.sleep(0.3)
             let_go()
@@ -189,6 +191,14 @@ def test_a_stop_answers_and_records_what_was_begun(demo: Instance, count: str, n
     assert sorted(int(answer.headers["ledger-entry"]) for answer in answers) == list(range(before, len(entries)))
     with pytest.raises(httpx2.ConnectError):
         ask(running)
+
+
+def waiting(running: Served, token: str) -> int:
+    """How many requests wait for their entry, as ``/metrics`` says."""
+    answer = httpx2.get(f"{running.url}/metrics", headers={"authorization": f"Bearer {token}"}, timeout=30)
+    found = re.search(r"^liandong_append_waiting (\S+)$", answer.text, re.MULTILINE)
+    assert found is not None, answer.text
+    return int(float(found[1]))
 
 
 def ask(running: Served, path: str = PATH) -> httpx2.Response:

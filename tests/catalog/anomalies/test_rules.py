@@ -173,6 +173,11 @@ def test_the_sentence_says_against_what_or_that_there_was_nothing() -> None:
     assert "中位数为 10 行；达到中位数的 10 倍即提示" in second[1]
 
 
+def test_one_table_is_one_table() -> None:
+    flag = Flag("r:7", "repeated-purpose", "zhzf", "", "reference", TODAY, {"value": 31, "others": 1}, (7,), 31, 40)
+    assert sentence(flag, defaults())[0] == "one reference for 31 queries of one table"
+
+
 def test_a_half_is_written_as_a_half() -> None:
     past = [*hours(4, 10), cell(amount=11, period="2026-03-19t10"), cell(amount=11, period="2026-03-19t11")]
     past += [cell(amount=11, period="2026-03-19t12"), cell(amount=11, period="2026-03-19t13")]

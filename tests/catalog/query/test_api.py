@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +150,8 @@ async def test_pages_by_cursor_are_the_whole_table_in_order(app: InProcess) -> N
         ([{"column": "decided_on", "op": "<", "value": "2026-03-01"}], "decided_on__lt=2026-03-01"),
         ([{"column": "decided_on", "op": "<=", "value": "2026-03-01"}], "decided_on__lte=2026-03-01"),
         ([{"column": "town", "op": "in", "value": ["甲镇", "乙镇"]}], "town__in=甲镇,乙镇"),
-        ([{"column": "remarks", "op": "is null"}], "remarks__isnull=1"),
-        ([{"column": "remarks", "op": "is not null"}], "remarks__notnull=1"),
+        ([{"column": "certificate_name", "op": "is null"}], "certificate_name__isnull=1"),
+        ([{"column": "certificate_name", "op": "is not null"}], "certificate_name__notnull=1"),
         ([{"column": "id", "op": ">", "value": 10}], "id__gt=10"),
         (
             [{"column": "town", "op": "=", "value": "甲镇"}, {"column": "id", "op": "<", "value": 40}],
@@ -351,3 +353,17 @@ async def test_a_revoked_grant_closes_at_the_next_request(demo: Instance) -> Non
         assert (await post(app, PENALTIES, {"limit": 1, "purpose": PURPOSE})).status_code == 200
         grants.revoke(app.service.register, app.service.ledger, "g-0001", "演示")
         error_shape(await post(app, PENALTIES, {"limit": 1, "purpose": PURPOSE}), 403, "not_yet_granted")
+
+
+async def test_text_that_is_not_utf_8_is_503_and_stands_in_no_log(
+    demo: Instance, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(demo.database_path("work"))) as work, work:
+        work.execute("UPDATE permits SET party_name = CAST(? AS TEXT) WHERE id = 1", ("李四".encode() + b"\xff",))
+    async with in_process(demo) as app:
+        response = await post(app, PERMITS, {"limit": 2})
+        error_shape(response, 503, "unreadable")
+        assert (app.entries()[-1]["kind"], app.entries()[-1]["reason"]) == ("query.failed", "unreadable")
+        page = await app.client.post("/query/work/permits", data={}, headers=await app.sign_in("zhzf-1"))
+        assert page.status_code == 503
+    assert "李四" not in response.text + page.text + "".join(capfd.readouterr())

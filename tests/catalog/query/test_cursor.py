@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.query.cursor import Cursors
-from catalog.query.errors import BodyError
-from catalog.query.model import Filter, Order, Query
+from catalog.query.errors import BodyError, QueryError
+from catalog.query.model import Filter, Order, Query, parse, to_json
 
 QUERY = Query((Filter("party_name", "prefix", "示例"),), ("party_name",), (Order("party_name"),))
 LAST = ["示例餐饮店007", 7]
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/"
 
 
 @pytest.fixture
@@ -71,10 +72,37 @@ def test_it_does_not_open_for_another_agency_table_or_query(
 
 def test_every_changed_character_is_noticed(cursors: Cursors) -> None:
     sealed = cursors.seal("zhzf", "work/penalties", QUERY, LAST)
-    for place, old in enumerate(sealed[:-1]):
-        changed = sealed[:place] + ("A" if old != "A" else "B") + sealed[place + 1 :]
-        with pytest.raises(BodyError):
-            cursors.open("zhzf", "work/penalties", replace(QUERY, cursor=changed))
+    for place, old in enumerate(sealed):
+        for new in "AB-_+/=" if place == len(sealed) - 1 else "A" if old != "A" else "B":
+            if new != old:
+                with pytest.raises(BodyError):
+                    cursors.open(
+                        "zhzf", "work/penalties", replace(QUERY, cursor=sealed[:place] + new + sealed[place + 1 :])
+                    )
+
+
+def test_another_spelling_of_the_same_bytes_is_a_change(cursors: Cursors) -> None:
+    for length in range(3):  # so that the last character carries one, two or three bits of nothing
+        sealed = cursors.seal("zhzf", "work/penalties", QUERY, ["甲" + "x" * length, 7])
+        for other in (
+            f"{sealed}=",
+            f"{sealed}==",
+            f"{sealed}\n",
+            f" {sealed}",
+            *(sealed[:-1] + new for new in ALPHABET),
+        ):
+            if other != sealed:
+                with pytest.raises(BodyError):
+                    cursors.open("zhzf", "work/penalties", replace(QUERY, cursor=other))
+
+
+def test_a_long_value_of_the_order_is_kept_and_one_that_is_too_long_is_said(cursors: Cursors) -> None:
+    last = ["示" * 5_000, "y" * 20_000, 7]
+    sealed = cursors.seal("zhzf", "work/penalties", QUERY, last)
+    assert cursors.open("zhzf", "work/penalties", parse({**to_json(QUERY), "cursor": sealed})) == last
+    with pytest.raises(QueryError) as caught:
+        cursors.seal("zhzf", "work/penalties", QUERY, ["示" * 20_000, 7])
+    assert (caught.value.status, caught.value.code) == (413, "order_too_long")
 
 
 @pytest.mark.parametrize("made_up", ["x", "50", "示例", "AAAA", "=", "A" * 2_000, "a b", "-_-_"])

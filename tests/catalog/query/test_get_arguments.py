@@ -43,7 +43,8 @@ def resources(schemas: Schemas) -> TableSchema:
     return found
 
 
-PRIVATE = ("party_name", "credit_code", "legal_representative", "id_number")
+#: The last two are free text, in which parties are named.
+PRIVATE = ("party_name", "credit_code", "legal_representative", "id_number", "case_name", "facts")
 
 
 @pytest.mark.parametrize("column", PRIVATE)
@@ -122,6 +123,7 @@ def test_other_columns_go_by_address(penalties: TableSchema, query: str) -> None
 
 def test_a_table_without_such_columns_is_searched_and_paged_by_address(resources: TableSchema) -> None:
     check("_search=许可&_sort=name&_next=某某,5", resources)
+    check("summary__contains=许可", resources)  # free text, of rows that are about nobody
 
 
 @pytest.mark.parametrize(

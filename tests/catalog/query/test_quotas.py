@@ -13,6 +13,8 @@ import pytest
 from catalog.errors import RequestError, UsageError
 from catalog.identity.actor import Actor
 from catalog.query.quotas import DEFAULTS, Limits, QuotaError, Quotas, read_limits
+from ledger import Instance
+from tests.conftest import in_process
 
 SYSTEM = Actor("zhzf", "综合执法局", "Enforcement", "agency", "token")
 OFFICER = Actor("zhzf", "综合执法局", "Enforcement", "agency", "session", officer="zhzf-1")
@@ -26,6 +28,11 @@ class Clock:
 
     def __call__(self) -> datetime:
         return self.now
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
 
 
 @pytest.fixture
@@ -192,3 +199,38 @@ def test_near_the_limit_no_process_lets_one_too_many_pass(path: Path, clock: Clo
         except QuotaError:
             pass
     assert passed == 500
+
+
+# -- answers of any size ----------------------------------------------------------------------------------------------
+
+
+def test_an_answer_that_is_being_made_takes_its_rows_from_the_day_in_every_process(path: Path, clock: Clock) -> None:
+    one, two = make(path, clock), make(path, clock)
+    one.reserve(SYSTEM, 6)
+    with pytest.raises(QuotaError) as caught:
+        two.reserve(SYSTEM, 5)
+    assert (caught.value.code, caught.value.retry_after) == ("quota_rows", 29 * 60 + 41)
+    two.reserve(SYSTEM, 4)  # what was refused was not counted
+    one.add_rows(SYSTEM, -6)
+    two.reserve(SYSTEM, 6)
+
+
+@pytest.mark.anyio
+async def test_a_whole_file_is_not_larger_than_what_the_day_has_left(demo: Instance) -> None:
+    with (demo.path / "datasette.yml").open("a", encoding="utf-8") as file:
+        file.write("plugins: {liandong: {quotas: {systems: {rows_per_day: 150}}}}\n")
+    async with in_process(demo) as app:
+        headers = app.bearer()
+        whole = await app.client.get("/work/penalties.csv?_stream=1", headers=headers)  # 160 rows
+        assert (whole.status_code, whole.json()["code"]) == (429, "quota_rows")
+        assert int(whole.headers["retry-after"]) > 0
+        assert "示演" not in whole.text
+        assert (app.entries()[-1]["kind"], app.entries()[-1]["reason"]) == ("query.failed", "quota_rows")
+        narrowed = await app.client.get("/work/permits.csv?_stream=1", headers=headers)  # 120 rows: none was used up
+        assert narrowed.status_code == 200
+        assert app.entries()[-1]["rows"] == 120
+        again = await app.client.get("/work/permits.csv?_stream=1", headers=headers)
+        assert again.status_code == 429
+        page = await app.client.get("/work/permits.json?_size=30", headers=headers)
+        assert page.status_code == 200
+        assert (await app.client.get("/work/permits.json?_size=1", headers=headers)).status_code == 429
