@@ -83,8 +83,8 @@ def decide(
         role: the agency's role (agency | supervisor | data_authority | operator).
         resource: database, table_name, provider, sharing_class, and where they were published condition, basis,
             condition_types and condition_purposes (lists, or None).
-        grants: the agency's grants in force today, oldest first: database, table_name, id, purposes, columns,
-            valid_to, basis.
+        grants: the agency's grants in force today, oldest first: provider, database, table_name, id, purposes,
+            columns, valid_to, basis. One by another than the table's provider opens nothing.
         suspensions: the agency's suspensions in force: id, resource (None: all), basis, reason.
         purpose_code: the code of the purpose that was stated, None where none was.
         agency_type: the agency's type in the register (:data:`catalog.identity.agencies.TYPES`), for conditions.
@@ -96,7 +96,8 @@ def decide(
     if decided is None:
         decided = _unmet(resource, purpose_code, agency_type)
     if decided is None:
-        held = [grant for grant in grants if f"{grant['database']}/{grant['table_name']}" == place]
+        given = [grant for grant in grants if grant["provider"] == resource["provider"]]
+        held = [grant for grant in given if f"{grant['database']}/{grant['table_name']}" == place]
         decided = _granted(held, purpose_code) if held else _NOT_YET_GRANTED
     return decided
 

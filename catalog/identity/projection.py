@@ -17,6 +17,8 @@ from catalog.identity.register import Register
 from ledger import Appended, Expect, Ledger
 
 Entry = dict[str, Any]
+#: Why a grant ended whose table another agency provides now: the entry that says so is the publication.
+_PROVIDER_CHANGED = "该数据表已改由其他单位提供，原授权随之终止"
 
 
 def record(
@@ -120,6 +122,13 @@ def _resource_published(db: sqlite3.Connection, entry: Entry) -> None:
             "condition_types": _listed(entry.get("condition_types")),
             "condition_purposes": _listed(entry.get("condition_purposes")),
         },
+    )
+
+    # Whoever provides it now has given none of the grants of whoever did before.
+    db.execute(
+        "UPDATE grants SET revoked_seq = :seq, revoked_at = :t, revoked_for = :why WHERE database = :database "
+        "AND table_name = :table AND provider <> :provider AND revoked_at IS NULL",
+        {**_values(entry), "why": _PROVIDER_CHANGED, "database": database, "table": table},
     )
 
 

@@ -14,6 +14,7 @@ CLASSES = ("无条件共享", "有条件共享", "不予共享", "未定")
 PENALTIES = {"database": "work", "table_name": "penalties", "provider": "scjg", "sharing_class": "有条件共享"}
 GRANT = {
     "id": "g-1",
+    "provider": "scjg",
     "database": "work",
     "table_name": "penalties",
     "purposes": ["case", "joint"],
@@ -55,6 +56,11 @@ def test_a_grant_opens_its_own_table_only_and_for_its_purposes_only() -> None:
     assert ask(PENALTIES, GRANT, purpose="case").code == "granted"
     assert ask(PENALTIES, GRANT, purpose="permit").code == "purpose_not_covered"
     assert ask({**PENALTIES, "table_name": "permits"}, GRANT, purpose="case").code == "not_yet_granted"
+
+
+def test_a_grant_by_another_than_the_provider_opens_nothing() -> None:
+    taken_over = {**PENALTIES, "provider": "yjgl"}
+    assert ask(taken_over, GRANT, purpose="case").code == "not_yet_granted"
 
 
 def test_a_purpose_is_asked_for_before_anything_is_opened() -> None:
