@@ -169,9 +169,10 @@ _NOISE = re.compile(r"[\W_]+")
 
 
 def is_filler(text: str) -> bool:
-    """Whether a text only fills its field: stock phrases, one character repeated, digits in a row."""
+    """Whether a text only fills its field: stock phrases, numbered or not, one character repeated, digits in a row."""
     core = _NOISE.sub("", text).lower()
-    if len(core) < 2 or core in _FILLER or len(set(core)) == 1:
+    letters = "".join(char for char in core if not char.isnumeric())
+    if len(core) < 2 or letters in _FILLER or len(set(core)) == 1:
         return True
     return core in "01234567890" or core in "09876543210"
 
