@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from catalog import grants, suspensions
 from catalog.grants import Grant
+from catalog.identity import officers
+from catalog.identity.officers import By
 from catalog.purpose_header import NAME
 from ledger import Instance
 from tests.conftest import InProcess, in_process
@@ -103,6 +106,45 @@ async def test_the_page_says_what_the_json_says(app: InProcess) -> None:
     assert body["error_zh"] in said
     assert body["clause"] in said
     assert "尚未发送，时限尚未起算" in said
+
+
+@pytest.mark.parametrize(
+    ("path", "clause"),
+    [
+        ("/ledger", "ledger.read"),
+        ("/metrics", "service.figures"),
+        ("/access/rules", "permissions.explain"),
+        ("/access?agency=scjg", "own-agency"),
+        ("/log/receipt/0", "own-agency"),
+        ("/agency", "officer.manage"),
+        ("/agencies", "agency.see"),
+        ("/grants/new", "grant.give"),
+        ("/account", "in-person"),
+        ("/work/nothing", "政务数据共享条例第十六条"),
+    ],
+)
+async def test_every_403_names_its_ground_as_json_and_as_page(app: InProcess, path: str, clause: str) -> None:
+    response = await app.client.get(path, headers=app.bearer())
+    assert response.status_code == 403, response.text
+    said = response.json()["clause"]
+    assert clause in said
+    if clause != "in-person":
+        assert said in await page(app, path)
+
+
+async def test_an_officer_without_a_role_is_told_by_which_rule(app: InProcess) -> None:
+    register, ledger = app.service.register, app.service.ledger
+    officers.set_roles(register, ledger, "zhzf-1", [], register.today(), "9999-12-31", by=By("zhzf", "zhzf-3"))
+    assert "catalog.read" in await page(app, "/work/inspections")
+
+
+def test_the_guide_lists_every_rule_of_the_service_itself() -> None:
+    guide = Path("docs/guide/accounts.md").read_text(encoding="utf-8")
+    sources = "".join(path.read_text(encoding="utf-8") for path in Path("catalog").rglob("*.py"))
+    rules = re.findall(r'(?:ForbiddenError|house_rule)\(\s*"([a-z.-]+)"', sources)
+    assert len(rules) > 8
+    for rule in {*rules, "same-site"}:
+        assert f"`{rule}`" in guide, rule
 
 
 async def test_the_request_can_be_opened_and_printed(app: InProcess) -> None:
