@@ -36,6 +36,7 @@ from catalog import (
     purpose_page,
     queries_page,
     refusal,
+    suspensions_page,
     tally,
     use_page,
 )
@@ -44,7 +45,7 @@ from catalog.anomalies_page import AnomalyPages
 from catalog.asking import SCOPE_KEY, Asked
 from catalog.authentication import Credentials
 from catalog.databases import CategoryDatabase, read_without_a_thread
-from catalog.errors import UsageError
+from catalog.errors import UsageError, house_rule
 from catalog.http import App
 from catalog.query import described
 from catalog.query import page as query_page
@@ -286,6 +287,8 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         (r"^/grants$", bind(grants_page.list_grants)),
         (r"^/grants/new$", bind(grants_page.new_grant)),
         (r"^/grants/(?P<grant>[a-z0-9-]+)$", bind(grants_page.one_grant)),
+        (r"^/suspensions/new$", bind(suspensions_page.new_suspension)),
+        (rf"^{pattern_of('suspension')}$", bind(suspensions_page.one_suspension)),
         (r"^/purpose$", bind(purpose_page.purpose)),
         (r"^/queries$", bind(queries_page.my_queries)),
         (r"^/queries\.xlsx$", bind(queries_page.my_queries_file)),
@@ -344,6 +347,7 @@ def prepare_jinja2_environment(env: Any, datasette: Datasette) -> None:
     env.filters["number"] = lambda n: f"{n:,}"
     env.globals["asset"] = lambda name: datasette.urls.static_plugins("liandong", name)
     env.globals["choose"] = i18n.choose
+    env.globals["house_rule"] = house_rule
     env.globals["current_language"] = i18n.language.get
     env.globals["html_lang"] = lambda: i18n.HTML_LANG[i18n.language.get()]
 
