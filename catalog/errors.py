@@ -51,12 +51,8 @@ class ForbiddenError(RequestError):
 
     @property
     def details(self) -> dict[str, Any]:
-        return {"code": "forbidden", "clause": house_rule(self.rule)}
-
-
-def house_rule(rule: str) -> str:
-    """How an answer names a rule that is this service's own and no law, in both languages."""
-    return f"本系统规则 rule of this service: {rule}（《账号与职责》 docs/guide/accounts.md）"
+        clause = f"本系统规则 rule of this service: {self.rule}（《账号与职责》 docs/guide/accounts.md）"
+        return {"code": "forbidden", "rule": self.rule, "clause": clause}
 
 
 class AuthenticationError(RequestError):

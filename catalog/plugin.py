@@ -45,7 +45,7 @@ from catalog.anomalies_page import AnomalyPages
 from catalog.asking import SCOPE_KEY, Asked
 from catalog.authentication import Credentials
 from catalog.databases import CategoryDatabase, read_without_a_thread
-from catalog.errors import UsageError, house_rule
+from catalog.errors import UsageError
 from catalog.http import App
 from catalog.query import described
 from catalog.query import page as query_page
@@ -347,7 +347,6 @@ def prepare_jinja2_environment(env: Any, datasette: Datasette) -> None:
     env.filters["number"] = lambda n: f"{n:,}"
     env.globals["asset"] = lambda name: datasette.urls.static_plugins("liandong", name)
     env.globals["choose"] = i18n.choose
-    env.globals["house_rule"] = house_rule
     env.globals["current_language"] = i18n.language.get
     env.globals["html_lang"] = lambda: i18n.HTML_LANG[i18n.language.get()]
 
