@@ -223,10 +223,11 @@ class Gate:
                 return await self._refused(request, credentials, asked, scope, inner)
         if found.route.name not in _DECIDED_HERE:
             return await collect(self._app, _unconditional(scope), inner, request.spool)
-        if found.route.name == "table":
-            self._queries.check_address(found.resource, request.query)
         asked.purpose = purpose_of(self._service, credentials, request.fields, asked.resource)
         decision = asked.decide(self._service, credentials)
+        # Only of a table that is open: what is wrong with an address would else tell which columns there are.
+        if found.route.name == "table" and decision.opens_table:
+            self._queries.check_address(found.resource, request.query)
         if decision.allowed and decision.opens_table:
             return await collect(self._app, _unconditional(scope), inner, request.spool)
         if decision.code == "purpose_needed" and credentials.session and request.navigates:

@@ -14,6 +14,7 @@ from catalog import grants, suspensions
 from catalog.grants import Grant
 from catalog.identity import officers
 from catalog.identity.officers import By
+from catalog.identity.projection import record
 from catalog.purpose_header import NAME
 from ledger import Instance
 from tests.conftest import InProcess, in_process
@@ -254,6 +255,28 @@ async def test_a_column_list_does_not_open_the_table_and_says_what_does(app: InP
         assert "POST /api/query/work/inspections" in body["error_en"]
         assert (entry["kind"], entry["reason"]) == ("query.failed", "columns_only")
         assert "rows" not in body
+
+
+ADDRESSES = ("", "_sort={}", "_facet={}", "{}__notnull=1", "{}=x", "_col={}", "_search=x", "_next=x")
+
+
+@pytest.mark.parametrize("state", ["columns", "ungranted", "withdrawn"])
+async def test_an_address_tells_nothing_of_the_columns_of_a_table_that_is_not_open(app: InProcess, state: str) -> None:
+    register, ledger = app.service.register, app.service.ledger
+    if state == "columns":
+        grants.give(register, ledger, NARROW)
+    if state == "withdrawn":
+        record(
+            register, ledger, "resource.withdrawn", {"resource": "work/inspections", "provider": "yjgl", "reason": "x"}
+        )
+    said = set()
+    for column in ("party_name", "credit_code", "nothing_of_that_name"):
+        for form in ADDRESSES:
+            query = form.format(column)
+            headers = app.bearer(purpose='lead; reference="XS-2026-4"')
+            response = await app.client.get(f"{INSPECTIONS}?{query}", headers=headers)
+            said.add((response.status_code, response.text))
+    assert {status for status, _ in said} == {403} and len({text for _, text in said}) == 1
 
 
 async def test_for_another_purpose_a_column_list_opens_nothing(app: InProcess) -> None:
