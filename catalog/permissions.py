@@ -90,9 +90,9 @@ def decide(
         agency_type: the agency's type in the register (:data:`catalog.identity.agencies.TYPES`), for conditions.
     """
     place = f"{resource['database']}/{resource['table_name']}"
-    decided = _always(agency, resource) or _suspended(place, suspensions)
+    decided = _always(agency, resource) or _suspended(place, suspensions) or _unconditional(role, resource)
     if decided is None:
-        decided = _supervised(purpose_code) if role == "supervisor" else _by_class(role, resource)
+        decided = _supervised(purpose_code) if role == "supervisor" else _not_shared(resource)
     if decided is None:
         decided = _unmet(resource, purpose_code, agency_type)
     if decided is None:
@@ -110,11 +110,15 @@ def _always(agency: str, resource: Mapping[str, Any]) -> Decision | None:
     return None
 
 
-def _by_class(role: str, resource: Mapping[str, Any]) -> Decision | None:
+def _unconditional(role: str, resource: Mapping[str, Any]) -> Decision | None:
     if resource["sharing_class"] == "无条件共享" and role != "operator":  # who runs the system is no 政府部门
         return Decision(
             True, "unconditional", "shared unconditionally (条例 art. 14)", "无条件共享（条例第十四条）", basis=_ART_14
         )
+    return None
+
+
+def _not_shared(resource: Mapping[str, Any]) -> Decision | None:
     if resource["sharing_class"] != "不予共享":
         return None
     basis = resource.get("basis") or ""
@@ -144,7 +148,7 @@ def _suspended(place: str, suspensions: Iterable[Mapping[str, Any]]) -> Decision
 
 
 def _supervised(purpose_code: str | None) -> Decision:
-    """Supervisors read everything, for supervision: the providers see what for, and each reading names its notice."""
+    """Supervisors read whatever is not unconditional, for supervision: the providers see what for, and each reading names its notice."""
     if purpose_code is None:
         return Decision(
             False,

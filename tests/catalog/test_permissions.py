@@ -133,6 +133,11 @@ def test_supervisors_read_everything_for_supervision_and_say_so_each_time() -> N
     assert decide("supervisor", "sfj", resource, [], [], "supervision").code == "supervision"
 
 
+def test_supervisors_read_what_is_unconditional_as_everybody_does() -> None:
+    decision = decide("supervisor", "sfj", classed("无条件共享"), [], [])
+    assert (decision.code, decision.needs_purpose) == ("unconditional", False)
+
+
 def test_the_data_authority_has_no_leave_of_its_own() -> None:
     assert not decide("data_authority", "sjj", PENALTIES, [], [], "case").allowed
 
