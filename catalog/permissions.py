@@ -148,7 +148,10 @@ def _suspended(place: str, suspensions: Iterable[Mapping[str, Any]]) -> Decision
 
 
 def _supervised(purpose_code: str | None) -> Decision:
-    """Supervisors read whatever is not unconditional, for supervision: the providers see what for, and each reading names its notice."""
+    """Supervisors read whatever is not unconditional for supervision.
+
+    The providers see what for, and each reading names its notice.
+    """
     if purpose_code is None:
         return Decision(
             False,
