@@ -15,7 +15,7 @@ from catalog.errors import RequestError
 from catalog.identity.agencies import agencies
 from catalog.listing import Address, Condition, clock, conditions
 from catalog.permissions import NOT_PUBLISHED, SUPERVISION
-from catalog.purpose import CODES, PurposeError, parse
+from catalog.purpose import CODES, PurposeError, check_party, parse
 from catalog.refusal import facts, purpose_title
 from catalog.service import Service
 from catalog.web import form_lists, page, safe_next
@@ -54,6 +54,7 @@ async def purpose(datasette: Datasette, service: Service, request: Request) -> R
         given = given_in(sent)
         try:
             checked = parse(given, [agency["id"] for agency in agencies(service.register)])
+            check_party(checked, credentials.actor.agency)
             stated.remember(service.register, credentials.session, resource, checked)
             return Response.redirect(datasette.urls.path(target), 303)
         except PurposeError as wrong:

@@ -56,7 +56,7 @@ class Permits:
         # Who takes part is looked up only where somebody is said to.
         known = [agency["id"] for agency in agencies(self._service.register)] if stated.get("participants") else []
         try:
-            return purpose.parse(stated, known)
+            return purpose.check_party(purpose.parse(stated, known), credentials.actor.agency)
         except PurposeError as error:
             raise QueryError(422, "purpose", error.en, error.zh, where=f"purpose.{error.field}") from error
 

@@ -184,6 +184,22 @@ async def test_a_purpose_that_says_nothing_is_422_and_recorded(app: InProcess, s
     assert "purpose" not in entry
 
 
+async def test_joint_action_of_others_is_no_purpose_by_header_body_or_form(app: InProcess) -> None:
+    others = {"code": "joint", "reference": "示联〔2026〕3号", "participants": ["scjg", "yjgl"]}
+    header = 'joint; reference="2026-3"; participants="scjg yjgl"'
+    response = await app.client.get(PENALTIES, headers=app.bearer(purpose=header))
+    assert response.status_code == 422 and "没有本单位（zhzf）" in response.json()["error_zh"]
+    response = await app.client.post(
+        "/api/query/work/penalties", json={"purpose": others}, headers=app.bearer(purpose="")
+    )
+    assert (response.status_code, response.json()["where"]) == (422, "purpose.participants")
+    officer = await app.sign_in("zhzf-1", states=False)
+    sent = {"code": "joint", "reference": "示联〔2026〕3号", "lead": "scjg", "participants": ["scjg", "yjgl"]}
+    for path in ("/purpose", "/query/work/penalties"):
+        response = await app.client.post(path, data={**sent, "resource": "work/penalties"}, headers=officer)
+        assert response.status_code == 422 and "没有本单位" in response.text, path
+
+
 async def test_data_that_is_unconditional_needs_none(app: InProcess) -> None:
     response = await app.client.get("/work/permits.json?_size=1", headers=app.bearer(purpose=""))
     assert response.status_code == 200
