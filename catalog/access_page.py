@@ -10,7 +10,7 @@ from datasette.utils.asgi import Request
 from catalog import grants, i18n, stated
 from catalog.asking import Asked
 from catalog.authentication import Credentials
-from catalog.errors import RequestError
+from catalog.errors import ForbiddenError, RequestError
 from catalog.identity.agencies import agencies
 from catalog.overview import agency_names
 from catalog.permissions import NOT_PUBLISHED, REFERRALS
@@ -100,8 +100,8 @@ async def request_draft(datasette: Datasette, service: Service, request: Request
 def _agency(credentials: Credentials, asked: str | None, register: list[dict[str, str]]) -> dict[str, str]:
     wanted = asked or credentials.actor.agency
     if wanted != credentials.actor.agency and credentials.actor.role != "supervisor":
-        raise RequestError(
-            403,
+        raise ForbiddenError(
+            "own-agency",
             "only the supervising offices ask for another agency; your own is shown without naming it",
             "只有监督机构可以查看其他单位的权限；不指定单位即为本单位",
         )

@@ -13,7 +13,7 @@ from catalog import stated
 from catalog.agency_scope import done_message
 from catalog.authentication import Credentials
 from catalog.cookies import browser_cookie, session_cookie, set_cookie
-from catalog.errors import AuthenticationError, RequestError
+from catalog.errors import AuthenticationError, ForbiddenError, RequestError
 from catalog.forms import Form, read_form, redirect, render_private, said
 from catalog.identity import lockout, officers, sessions
 from catalog.identity import sign_in as door
@@ -145,8 +145,8 @@ def _login(request: Request) -> str:
     """
     login = _credentials(request).actor.officer
     if login is None:
-        raise RequestError(
-            403,
+        raise ForbiddenError(
+            "in-person",
             "this page is an officer's own; sign in in the browser with a user name and password",
             "此页面供人员本人使用；请在浏览器中用用户名和密码登录",
         )

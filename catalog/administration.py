@@ -160,11 +160,17 @@ class Administration:
         self._require("grant.revoke", grant["provider"] if grant is not None else None)
         return grants.revoke(self.register, self.ledger, grant_id, reason, officer=self.actor.officer)
 
-    def suspend(self, agency: str, resource: str | None, reason: str, basis: str = "") -> Appended:
-        """Suspend an agency's access, to one table or to all but the directory and its own data."""
+    def suspend(
+        self, agency: str, resource: str | None, reason: str, basis: str = "", suspension: str = ""
+    ) -> Appended:
+        """Suspend an agency's access, to one table or to all but the directory and its own data.
+
+        Args:
+            suspension: its id, so that a form that is sent twice suspends once; by default the next free one.
+        """
         duties.require(self.actor, "access.suspend")
         what = {
-            "id": suspensions.next_id(self.register),
+            "id": suspension or suspensions.next_id(self.register),
             "agency": agency,
             "resource": resource,
             "by": self.actor.agency,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from catalog.errors import AuthenticationError, RequestError
+from catalog.errors import AuthenticationError, ForbiddenError
 from catalog.identity import duties, failures
 from catalog.identity.actor import Actor
 from catalog.routes import Access, Match, Route
@@ -12,15 +12,13 @@ from catalog.service import Service
 
 #: All that opens to an officer with a one-time password.
 BEFORE_CHANGE = frozenset({"account-password", "sign-out"})
+#: What an officer who holds no role today still opens: their own account, where that is said.
+WITHOUT_ROLE = frozenset({"account", "account-password", "account-sessions", "sign-out"})
 
 
 def must_change_first(actor: Actor, found: Match | None) -> bool:
     """Whether the officer has to choose a password of their own before this opens."""
     return actor.must_change and (found is None or found.route.name not in BEFORE_CHANGE)
-
-
-#: Pages of what the agency itself asked, was told or may ask: for whoever has a role in it today.
-OF_THE_AGENCY = frozenset({"asked", "my-queries", "my-query", "query-form", "receipt"})
 
 
 def opens_catalog(actor: Actor) -> bool:
@@ -29,24 +27,25 @@ def opens_catalog(actor: Actor) -> bool:
 
 
 def check(actor: Actor, route: Route) -> None:
-    """Raise :class:`RequestError` 403 unless an actor of that role may call the route at all."""
+    """Raise :class:`ForbiddenError` unless an actor of that role may call the route at all."""
     if route.name == "permissions":
         duties.require(actor, "permissions.explain")
     elif route.access is Access.AUDIT and not duties.may(actor, "ledger.read"):
-        raise RequestError(
-            403,
+        raise ForbiddenError(
+            "ledger.read",
             "only the supervising offices read the whole ledger; your own entries are under “Our queries”",
             "只有监督机构可以查阅全部台账；本单位的记录见“本单位的查询”",
         )
     if route.access is Access.OPERATION and not duties.may(actor, "service.figures"):
-        raise RequestError(
-            403,
+        raise ForbiddenError(
+            "service.figures",
             "figures of the service are for the supervising offices and the operator",
             "服务运行指标仅供监督机构和运维单位查看",
         )
-    if (route.access is Access.RECORDED or route.name in OF_THE_AGENCY) and not duties.may(actor, "catalog.read"):
-        raise RequestError(
-            403,
+    # The agency's own queries and receipts too: opened, they hold what was asked about whom.
+    if route.name not in WITHOUT_ROLE and not duties.may(actor, "catalog.read"):
+        raise ForbiddenError(
+            "catalog.read",
             "your account holds no role today, so nothing is opened to it; your agency's admin gives roles",
             "您的账号今天没有任何角色，故不予开放；角色由本单位管理员设定",
         )

@@ -21,6 +21,7 @@ from catalog.identity.key_statement import (
     algorithm_of,
     key_id,
     load_public,
+    raw_public,
 )
 
 _ECDSA = ec.ECDSA(hashes.SHA256())
@@ -90,6 +91,8 @@ def load_public_key(data: bytes, name: str) -> PublicKey:
     try:
         if data.lstrip().startswith(b"-----"):
             key = serialization.load_pem_public_key(data)
+            if isinstance(key, Ed25519PublicKey):
+                load_public(ED25519, raw_public(key))  # not one under which anybody can sign
         else:
             raw = bytes.fromhex(data.decode("ascii").strip())
             key = load_public(ED25519 if len(raw) == 32 else ECDSA_P256, raw)

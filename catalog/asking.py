@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from catalog import purpose_header, stated
 from catalog.identity.agencies import agencies
 from catalog.permissions import Decision
-from catalog.purpose import Purpose
+from catalog.purpose import Purpose, check_party
 from ledger.items import SealedItems
 
 if TYPE_CHECKING:
@@ -63,14 +63,15 @@ def purpose_of(service: Service, credentials: Credentials, fields: Mapping[str, 
         fields: header fields by lower-case name.
 
     Raises:
-        PurposeError: the header field is out of form, or says nothing.
+        PurposeError: the header field is out of form, says nothing, or names others than the asker.
         RequestError: 422, a signature that does not cover it.
     """
     text = fields.get(purpose_header.NAME)
     if text is not None:
         if credentials.signature_base:
             purpose_header.check_signed(credentials.signature_base)
-        return purpose_header.read(text, [agency["id"] for agency in agencies(service.register)])
+        said = purpose_header.read(text, [agency["id"] for agency in agencies(service.register)])
+        return check_party(said, credentials.actor.agency)
     if credentials.session:
         found = stated.recall(service.register, credentials.session, resource)
         return found.purpose if found is not None else None

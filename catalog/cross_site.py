@@ -15,6 +15,7 @@ from catalog.spool import Spool
 if TYPE_CHECKING:
     from datasette.app import Datasette
 
+Headers = list[tuple[bytes, bytes]]
 #: A browser sends these on its own for every link and picture; they change nothing.
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -27,7 +28,7 @@ async def refusal(
     Only a session's cookie is sent without its holder's doing; tokens and signatures never are.
 
     Args:
-        scope: with scheme and host of the public address.
+        scope: with scheme and host of the public address, and header fields of :func:`with_origin`.
     """
     if not credentials.session or scope["method"] in _SAFE:
         return None
@@ -42,3 +43,14 @@ async def refusal(
 
     answer = await collect(CrossOriginProtectionMiddleware(inside, datasette), scope, receive, spool)
     return None if passed else answer
+
+
+def with_origin(headers: Headers) -> Headers:
+    """Where a browser says neither ``Sec-Fetch-Site`` nor ``Origin``, as old ones do, its ``Referer`` says whence.
+
+    Such browsers do not know SameSite either: without this, a cookie would go along and nobody would ask.
+    """
+    sent = {name.lower(): value for name, value in headers}
+    if b"origin" in sent or b"sec-fetch-site" in sent or b"referer" not in sent:
+        return headers
+    return [*headers, (b"origin", sent[b"referer"])]

@@ -71,7 +71,7 @@ def outcome(entry: Entry) -> str:
 
 def usable(entry: Entry) -> bool:
     """Whether rows of a table were given, of which a use can be recorded."""
-    return entry["kind"] == "query.served" and "/" in entry["resource"]
+    return entry["kind"] == "query.served" and ("/" in entry["resource"] or "resources" in entry)
 
 
 def use_title(use: str) -> str:

@@ -38,6 +38,23 @@ class RequestError(CatalogError):
         return {}
 
 
+class ForbiddenError(RequestError):
+    """403 by a rule of this service itself: with that rule, as a refusal of data is with its clause (DESIGN §3).
+
+    Args:
+        rule: its name in docs/guide/accounts.md: an act of the table of duties, or one of the rules below it.
+    """
+
+    def __init__(self, rule: str, en: str, zh: str) -> None:
+        super().__init__(403, en, zh)
+        self.rule = rule
+
+    @property
+    def details(self) -> dict[str, Any]:
+        clause = f"本系统规则 rule of this service: {self.rule}（《账号与职责》 docs/guide/accounts.md）"
+        return {"code": "forbidden", "rule": self.rule, "clause": clause}
+
+
 class AuthenticationError(RequestError):
     """Wrong, expired or replayed credentials: 401.
 

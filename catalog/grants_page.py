@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from datasette import Response
 from datasette.utils.asgi import Request
 
-from catalog import grants, i18n, suspensions, titles
+from catalog import grants, i18n, suspensions, suspensions_page, titles
 from catalog.administration import Administration
 from catalog.authentication import Credentials
 from catalog.errors import RequestError, UsageError
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 SOON = timedelta(days=30)
 #: How long a new grant holds unless the admin says otherwise.
 _A_YEAR = timedelta(days=365)
-#: Who sees grants between others.
-_OVERSEE = frozenset({"supervisor", "data_authority"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +61,17 @@ async def list_grants(datasette: Datasette, service: Service, request: Request) 
         "section": "grants",
         "given": _rows(service, names, grants.all_grants(register, provider=actor.agency)),
         "held": _rows(service, names, grants.all_grants(register, grantee=actor.agency)),
-        "everyone": _rows(service, names, grants.all_grants(register)) if actor.role in _OVERSEE else None,
+        "everyone": _rows(service, names, grants.all_grants(register))
+        if actor.role in suspensions_page.OVERSEE
+        else None,
         "suspensions": [
-            _suspension_row(names, each)
+            suspensions_page.row(service, each)
             for each in suspensions.every(register)
-            if actor.role in _OVERSEE or each["agency"] == actor.agency
+            if actor.role in suspensions_page.OVERSEE or each["agency"] == actor.agency
         ],
         "provides": bool(_grantable(service, actor.agency)),
         "may_give": _may_give(actor),
+        "may_suspend": duties.may(actor, "access.suspend"),
     }
     return await page(datasette, request, "grants.html", about)
 
@@ -80,7 +81,9 @@ async def one_grant(datasette: Datasette, service: Service, request: Request) ->
     credentials: Credentials = request.scope["liandong_credentials"]
     grant = grants.one_grant(service.register, request.url_vars["grant"])
     actor = credentials.actor
-    if grant is None or not (actor.agency in (grant["provider"], grant["grantee"]) or actor.role in _OVERSEE):
+    if grant is None or not (
+        actor.agency in (grant["provider"], grant["grantee"]) or actor.role in suspensions_page.OVERSEE
+    ):
         raise RequestError(
             404, "there is no grant of that number to or by your agency", "没有这个编号的、与本单位有关的授权"
         )
@@ -307,17 +310,6 @@ def _rows(service: Service, names: _Names, found: list[dict[str, Any]]) -> list[
         )
     order = {"in_force": 0, "not_yet": 1, "expired": 2, "revoked": 3}
     return sorted(rows, key=lambda row: (order[row["state"]], not row["soon"]))
-
-
-def _suspension_row(names: _Names, each: dict[str, Any]) -> dict[str, Any]:
-    return {
-        **each,
-        "agency_name": names.agencies.get(each["agency"], each["agency"]),
-        "by_name": names.agencies.get(each["by_agency"], each["by_agency"]),
-        "title": names.table(*each["resource"].split("/")) if each["resource"] else "",
-        "since": local_time(each["since"]),
-        "restored": local_time(each["restored_at"]) if each["restored_at"] else "",
-    }
 
 
 def _columns(names: _Names, database: str, table: str, wanted: Any) -> list[ColumnView]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from catalog import cross_site
 from catalog.authentication import Credentials
 from catalog.http import Answer, Scope, cookies, header_fields
 from catalog.routes import METHODS, match
@@ -54,9 +55,10 @@ class Incoming:
         self._credentials = credentials
         self.actor = credentials.actor.to_datasette() if credentials else None
         hidden = (b"cookie", b"authorization")
+        shown = [(name, value) for name, value in self._scope["headers"] if name.lower() not in hidden]
         return {
             **self._scope,
-            "headers": [(name, value) for name, value in self._scope["headers"] if name.lower() not in hidden],
+            "headers": cross_site.with_origin(shown),
             "liandong_credentials": credentials,
             "liandong_cookies": self.cookies,
         }

@@ -18,7 +18,7 @@ from catalog.asking import SCOPE_KEY, Asked
 from catalog.conditional import cacheable
 from catalog.cookies import set_cookie
 from catalog.entry_view import described, resource_title
-from catalog.errors import RequestError
+from catalog.errors import ForbiddenError, RequestError
 from catalog.forms import read_form
 from catalog.i18n import gettext
 from catalog.identity import agencies as agency_register
@@ -175,8 +175,8 @@ async def receipt(datasette: Datasette, service: Service, request: Request) -> R
     except LedgerError as error:
         raise RequestError(404, error.en, error.zh) from error
     if entry.get("requester") != request.actor["agency"]:
-        raise RequestError(
-            403,
+        raise ForbiddenError(
+            "own-agency",
             "this entry is not your agency's query; receipts go to the agency that asked",
             "该条不是本单位的查询；回执只提供给查询单位",
         )
@@ -278,8 +278,8 @@ _FAILURES = {
         "the address asks for something that this table cannot answer; ask again with the form on the table's page",
         "网址中的查询条件有误；请回到数据表页面，用查询表单重新查询",
     ),
-    403: RequestError(
-        403,
+    403: ForbiddenError(
+        "no-sql",
         "conditions in SQL are not taken from anybody; ask again with the form on the table's page",
         "不接受任何人提交的 SQL 条件；请回到数据表页面，用查询表单查询",
     ),

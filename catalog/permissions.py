@@ -83,20 +83,21 @@ def decide(
         role: the agency's role (agency | supervisor | data_authority | operator).
         resource: database, table_name, provider, sharing_class, and where they were published condition, basis,
             condition_types and condition_purposes (lists, or None).
-        grants: the agency's grants in force today, oldest first: database, table_name, id, purposes, columns,
-            valid_to, basis.
+        grants: the agency's grants in force today, oldest first: provider, database, table_name, id, purposes,
+            columns, valid_to, basis. One by another than the table's provider opens nothing.
         suspensions: the agency's suspensions in force: id, resource (None: all), basis, reason.
         purpose_code: the code of the purpose that was stated, None where none was.
         agency_type: the agency's type in the register (:data:`catalog.identity.agencies.TYPES`), for conditions.
     """
     place = f"{resource['database']}/{resource['table_name']}"
-    decided = _always(agency, resource) or _suspended(place, suspensions)
+    decided = _always(agency, resource) or _suspended(place, suspensions) or _unconditional(role, resource)
     if decided is None:
-        decided = _supervised(purpose_code) if role == "supervisor" else _by_class(role, resource)
+        decided = _supervised(purpose_code) if role == "supervisor" else _not_shared(resource)
     if decided is None:
         decided = _unmet(resource, purpose_code, agency_type)
     if decided is None:
-        held = [grant for grant in grants if f"{grant['database']}/{grant['table_name']}" == place]
+        given = [grant for grant in grants if grant["provider"] == resource["provider"]]
+        held = [grant for grant in given if f"{grant['database']}/{grant['table_name']}" == place]
         decided = _granted(held, purpose_code) if held else _NOT_YET_GRANTED
     return decided
 
@@ -109,11 +110,15 @@ def _always(agency: str, resource: Mapping[str, Any]) -> Decision | None:
     return None
 
 
-def _by_class(role: str, resource: Mapping[str, Any]) -> Decision | None:
+def _unconditional(role: str, resource: Mapping[str, Any]) -> Decision | None:
     if resource["sharing_class"] == "无条件共享" and role != "operator":  # who runs the system is no 政府部门
         return Decision(
             True, "unconditional", "shared unconditionally (条例 art. 14)", "无条件共享（条例第十四条）", basis=_ART_14
         )
+    return None
+
+
+def _not_shared(resource: Mapping[str, Any]) -> Decision | None:
     if resource["sharing_class"] != "不予共享":
         return None
     basis = resource.get("basis") or ""
@@ -145,7 +150,10 @@ def _suspended(place: str, suspensions: Iterable[Mapping[str, Any]]) -> Decision
 
 
 def _supervised(purpose_code: str | None) -> Decision:
-    """Supervisors read everything, for supervision: the providers see what for, and each reading names its notice."""
+    """Supervisors read whatever is not unconditional for supervision.
+
+    The providers see what for, and each reading names its notice.
+    """
     if purpose_code is None:
         return Decision(
             False,

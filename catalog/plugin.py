@@ -36,6 +36,7 @@ from catalog import (
     purpose_page,
     queries_page,
     refusal,
+    suspensions_page,
     tally,
     use_page,
 )
@@ -292,6 +293,8 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         (r"^/grants$", bind(grants_page.list_grants)),
         (r"^/grants/new$", bind(grants_page.new_grant)),
         (r"^/grants/(?P<grant>[a-z0-9-]+)$", bind(grants_page.one_grant)),
+        (r"^/suspensions/new$", bind(suspensions_page.new_suspension)),
+        (rf"^{pattern_of('suspension')}$", bind(suspensions_page.one_suspension)),
         (r"^/purpose$", bind(purpose_page.purpose)),
         (r"^/queries$", bind(queries_page.my_queries)),
         (r"^/queries\.xlsx$", bind(queries_page.my_queries_file)),

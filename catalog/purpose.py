@@ -118,6 +118,21 @@ def parse(value: Mapping[str, Any], agencies: Sequence[str]) -> Purpose:
     return Purpose(code.code, reference, words, _participants(code, value, agencies))
 
 
+def check_party(purpose: Purpose, agency: str) -> Purpose:
+    """``purpose``, where the agency that asks takes part in what it asks for, or nobody is said to.
+
+    Raises:
+        PurposeError: it asks for joint action of others.
+    """
+    if purpose.participants and agency not in purpose.participants:
+        raise PurposeError(
+            "participants",
+            f"your own agency ({agency}) is not among those that take part; name all of them, the lead first",
+            f"参加单位中没有本单位（{agency}）；请列明全部参加单位，牵头单位在前",
+        )
+    return purpose
+
+
 def _participants(code: Code, value: Mapping[str, Any], agencies: Sequence[str]) -> tuple[str, ...]:
     given = value.get("participants") or ()
     if isinstance(given, str) or not all(isinstance(item, str) for item in given):
@@ -169,9 +184,10 @@ _NOISE = re.compile(r"[\W_]+")
 
 
 def is_filler(text: str) -> bool:
-    """Whether a text only fills its field: stock phrases, one character repeated, digits in a row."""
+    """Whether a text only fills its field: stock phrases, numbered or not, one character repeated, digits in a row."""
     core = _NOISE.sub("", text).lower()
-    if len(core) < 2 or core in _FILLER or len(set(core)) == 1:
+    letters = "".join(char for char in core if not char.isnumeric())
+    if len(core) < 2 or letters in _FILLER or len(set(core)) == 1:
         return True
     return core in "01234567890" or core in "09876543210"
 

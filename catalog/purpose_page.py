@@ -16,7 +16,7 @@ from catalog.forms import MAX_FIELDS_WITH_BOXES, read_form
 from catalog.identity.agencies import agencies
 from catalog.listing import Address, Condition, clock, conditions
 from catalog.permissions import NOT_PUBLISHED, SUPERVISION
-from catalog.purpose import CODES, PurposeError, parse
+from catalog.purpose import CODES, PurposeError, check_party, parse
 from catalog.refusal import facts, purpose_title
 from catalog.service import Service
 from catalog.web import page, safe_next
@@ -55,6 +55,7 @@ async def purpose(datasette: Datasette, service: Service, request: Request) -> R
         given = given_in(sent)
         try:
             checked = parse(given, [agency["id"] for agency in agencies(service.register)])
+            check_party(checked, credentials.actor.agency)
             stated.remember(service.register, credentials.session, resource, checked)
             return Response.redirect(datasette.urls.path(target), 303)
         except PurposeError as wrong:

@@ -148,7 +148,10 @@ class OthersView:
         if resource not in self._uses:
             self._uses[resource] = asked.uses(self._ledger, {"resource": resource})
         used = self._uses[resource].get(entry["seq"])
-        return {**described(entry, self._titles, self.names), "use": use_title(used["use"]) if used else ""}
+        shown = {**described(entry, self._titles, self.names), "use": use_title(used["use"]) if used else ""}
+        if resource == asked.SEVERAL:  # how many of its rows were this agency's is not recorded
+            shown.pop("rows", None)
+        return shown
 
 
 class OwnView:

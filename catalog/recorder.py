@@ -20,7 +20,7 @@ from catalog import admission, cross_site, i18n, idempotency, tally
 from catalog.arguments import refuse_arguments
 from catalog.asking import SCOPE_KEY, Asked, purpose_of
 from catalog.authentication import Credentials, authenticate
-from catalog.errors import AuthenticationError, RequestError
+from catalog.errors import AuthenticationError, ForbiddenError, RequestError
 from catalog.http import (
     MAX_BODY_BYTES,
     MAX_FORM_BYTES,
@@ -160,7 +160,8 @@ class Gate:
             return forged
         if found is None:
             raise _nowhere(request)
-        admission.check(credentials.actor, found.route)
+        if found.route.access is not Access.RECORDED:  # else it is a query that is denied, and an entry
+            admission.check(credentials.actor, found.route)
         if found.route.access in (Access.SIGNED_IN, Access.OPERATION):
             await self._use_nonce(credentials)
             return await collect(self._app, scope, inner, request.spool)
@@ -198,6 +199,8 @@ class Gate:
         asked = scope[SCOPE_KEY] = Asked(found.resource)
         claim = None
         try:
+            if found.route.access is Access.RECORDED:
+                admission.check(credentials.actor, found.route)
             refuse_arguments(request.query)
             if request.method == "POST":
                 key = request.fields.get(idempotency.HEADER)
@@ -238,10 +241,11 @@ class Gate:
                 return await self._refused(request, credentials, asked, scope, inner)
         if found.route.name not in _DECIDED_HERE:
             return await collect(self._app, _unconditional(scope), inner, request.spool)
-        if found.route.name == "table":
-            self._queries.check_address(found.resource, request.query)
         asked.purpose = purpose_of(self._service, credentials, request.fields, asked.resource)
         decision = asked.decide(self._service, credentials)
+        # Only of a table that is open: what is wrong with an address would else tell which columns there are.
+        if found.route.name == "table" and decision.opens_table:
+            self._queries.check_address(found.resource, request.query)
         if decision.allowed and decision.opens_table:
             return await collect(self._app, _unconditional(scope), inner, request.spool)
         if decision.code == "purpose_needed" and credentials.session and request.navigates:
@@ -407,8 +411,8 @@ class Gate:
             there = self._datasette.urls.path(page) + "?next=" + quote(request.target, safe="/")
             return Answer(302, [(b"location", there.encode()), (b"cache-control", b"no-store")])
         if credentials is not None:
-            raise RequestError(
-                403,
+            raise ForbiddenError(
+                "own-password",
                 "choose a password of your own first: sign in in the browser, the page for it opens",
                 "请先在浏览器中登录并设置自己的密码，之后方可使用",
             )
@@ -456,6 +460,8 @@ def _for_the_ledger(error: RequestError, found: Match) -> bool:
 def _reason(error: RequestError) -> str:
     if isinstance(error, QueryError):
         return error.code
+    if isinstance(error, ForbiddenError):
+        return "no_role"
     return "purpose" if isinstance(error, PurposeError) else "request"
 
 

@@ -41,13 +41,14 @@ async def refused(datasette: Datasette, service: Service, request: Request, aske
     en, zh = reasons(asked.resource, decision)
     if decision.allowed:
         asked.reason = "columns_only"
-    about: dict[str, Any] = {"status": 403, "error": i18n.choose(zh, en), "decision": decision}
+    said = {"error": i18n.choose(zh, en), "clause": clause(decision)}
+    about: dict[str, Any] = {"status": 403, **said, "decision": decision}
     request_draft = None
     if resource is not None:
         about |= facts(service, resource)
         if decision.code in REFERRALS and request.actor["role"] != "supervisor":
             request_draft = draft_for(service, resource, request.actor["agency"], asked.purpose)
-        about |= {"draft": request_draft, "clause": clause(decision)}
+        about["draft"] = request_draft
         if decision.allowed:
             about["form_url"] = datasette.urls.path(f"/query/{asked.resource}")
         about["explain_url"] = datasette.urls.path("/access?" + urlencode({"resource": asked.resource}))

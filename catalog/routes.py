@@ -98,6 +98,8 @@ ROUTES = (
     _route("grants", _READ, r"/grants", Access.SIGNED_IN),
     _route("new-grant", _READ | _POST, r"/grants/new", Access.SIGNED_IN),
     _route("grant", _READ | _POST, r"/grants/[a-z0-9][a-z0-9-]{0,62}", Access.SIGNED_IN),
+    _route("new-suspension", _READ | _POST, r"/suspensions/new", Access.SIGNED_IN),
+    _route("suspension", _READ | _POST, r"/suspensions/(?P<suspension>s-[0-9]{1,15})", Access.SIGNED_IN),
     _route("purpose", _READ | _POST, r"/purpose", Access.SIGNED_IN),
     _route("account", _READ, r"/account", Access.SIGNED_IN),
     _route("account-password", _READ | _POST, r"/account/password", Access.SIGNED_IN),

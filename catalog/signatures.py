@@ -38,6 +38,8 @@ DIGEST = "content-digest"
 MAX_NONCE_LENGTH = 128
 #: Covered, these would put a secret into the signature base, which is kept and, on a failure, shown.
 _SECRET_FIELDS = frozenset({"authorization", "cookie", "proxy-authorization"})
+#: Is a line of every base and never covered (RFC 9421 §2.3); the library only asserts that.
+_PARAMETERS = "@signature-params"
 #: What the library's refusals of a body mean.
 _DIGEST_MISMATCH = "does not match the message body"
 
@@ -246,7 +248,7 @@ class _Verifier(HTTPMessageVerifier):
 
     def base(self) -> str:
         """The signature base for what the request says that it covers; empty where there is none, or a secret in it."""
-        if self._input is None or any(item.value in _SECRET_FIELDS for item in self._input):
+        if self._input is None or any(item.value in {*_SECRET_FIELDS, _PARAMETERS} for item in self._input):
             return ""
         try:
             base, _, _ = self._build_signature_base(
@@ -288,6 +290,12 @@ class _Verifier(HTTPMessageVerifier):
                 "covered",
                 f"it does not cover {', '.join(missing)}, without parameters",
                 f"签名未（不带参数地）涵盖 {'、'.join(missing)}",
+            )
+        if any(item.value == _PARAMETERS for item in sig_input):
+            raise _refused(
+                "components",
+                f"it lists {_PARAMETERS} among what it covers, which it always does and never says (RFC 9421 §2.3)",
+                f"签名把 {_PARAMETERS} 列入所涵盖的内容；它总在其中，不得列出（RFC 9421 第 2.3 节）",
             )
         secret = sorted(item.value for item in sig_input if item.value in _SECRET_FIELDS)
         if secret:

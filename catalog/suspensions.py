@@ -95,6 +95,12 @@ def every(register: Register) -> list[dict[str, Any]]:
     return [dict(row) for row in register.all("SELECT * FROM suspensions ORDER BY seq DESC")]
 
 
+def one(register: Register, suspension_id: str) -> dict[str, Any] | None:
+    """A suspension by its id, restored or not."""
+    row = register.one("SELECT * FROM suspensions WHERE id = ?", (suspension_id,))
+    return dict(row) if row is not None else None
+
+
 def next_id(register: Register) -> str:
     """The next free id for a suspension. Two processes may find the same one: using it twice is a ConflictError."""
     (number,) = register.one("SELECT count(*) + 1 FROM suspensions") or (1,)

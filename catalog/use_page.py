@@ -10,7 +10,7 @@ from datasette.utils.asgi import Request
 from catalog import i18n
 from catalog.authentication import Credentials
 from catalog.entry_view import usable, use_title
-from catalog.errors import RequestError
+from catalog.errors import ForbiddenError, RequestError
 from catalog.forms import read_form
 from catalog.listing import local_time
 from catalog.queries_page import OwnView, auth_title
@@ -62,8 +62,8 @@ def record_use(service: Service, credentials: Credentials, entry: dict[str, Any]
         RequestError: 403, not an officer's; 422, which part is missing.
     """
     if credentials.actor.officer is None:
-        raise RequestError(
-            403, "the use of data is recorded by an officer who is signed in", "数据使用情况由人员登录后登记"
+        raise ForbiddenError(
+            "in-person", "the use of data is recorded by an officer who is signed in", "数据使用情况由人员登录后登记"
         )
     if not usable(entry):
         raise RequestError(422, "nothing was given by this query", "本次查询没有提供数据")

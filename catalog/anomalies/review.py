@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from catalog.anomalies.rules import Flag
-from catalog.errors import RequestError
+from catalog.errors import ForbiddenError, RequestError
 from catalog.identity import duties
 from catalog.identity.actor import Actor
 from ledger import Appended, ConflictError, Ledger
@@ -23,7 +23,9 @@ def review(ledger: Ledger, flag: Flag, verdict: str, note: str, actor: Actor) ->
     """
     duties.require(actor, "anomaly.review")
     if actor.officer is None:
-        raise RequestError(403, "anomalies are reviewed by an officer who is signed in", "异常由人员登录后核查")
+        raise ForbiddenError(
+            "in-person", "anomalies are reviewed by an officer who is signed in", "异常由人员登录后核查"
+        )
     if verdict not in VERDICTS:
         raise RequestError(422, "choose normal or incident", "请选择“正常”或“事件”")
     text = note.strip()

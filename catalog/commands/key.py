@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,10 +16,12 @@ from catalog.administration import Administration
 from catalog.client import load_key
 from catalog.commands.console import on_instance
 from catalog.errors import UsageError
-from catalog.identity import key_files, keys
+from catalog.identity import key_check, key_files, keys
 from catalog.identity.key_statement import ALGORITHMS, ED25519, Statement, endorsed, fingerprint
 from catalog.listing import local_time
-from ledger.cli_common import bilingual_errors
+from ledger import Instance
+from ledger.cli_common import bilingual_errors, instance_option, reading
+from ledger.log import canonical
 
 _DAYS = 365
 _STATES = {"in_force": "有效 in force", "expired": "已到期 expired", "revoked": "已吊销 revoked"}
@@ -172,6 +175,43 @@ def list_keys(office: Administration, agency: str) -> None:
                 f"未接受 not accepted: {each['keyid']}  {each['agency']}  第 {each['seq']} 条 entry {each['seq']}"
             )
             click.echo(f"    {each['why_zh']} {each['why_en']}")
+
+
+@key.command()
+@click.option(
+    "--root",
+    required=True,
+    metavar="FINGERPRINT",
+    help="Of the first supervising office's first key, from paper. 监督机构第一把密钥的书面指纹。",
+)
+@instance_option
+@bilingual_errors
+def check(*, root: str, instance: Path) -> None:
+    """从台账重新核对全部密钥。 Say from the ledger alone which keys may be relied on, and whether the register agrees.
+
+    For supervising offices, on the instance's folder or a copy of it; no private key is needed. Verify the ledger
+    itself first (`liandong ledger verify`). 请先核验台账本身。
+    """
+    opened = Instance.open(instance)
+    with reading(opened) as store:
+
+        def since(seq: int, kinds: Sequence[str]) -> list[dict[str, Any]]:
+            return [canonical.decode_object(row) for row in store.since(seq, "kind", kinds, None)]
+
+        identity = opened.identity_path
+        checked = key_check.check(since, root, identity if identity.is_file() else None)
+    for each in checked.keys:
+        by = each["endorser"] or "书面指纹 the paper"
+        click.echo(f"{each['keyid']}  {each['agency']}  {each['system']}  {_STATES[each['state']]}")
+        click.echo(f"    {each['fingerprint']}  背书 endorsed by {by}")
+    for each in checked.rejected:
+        click.echo(
+            f"未接受 not accepted: {each['keyid']}  {each['agency']}  第 {each['seq']} 条 entry {each['seq']}\n"
+            f"    {each['why_zh']} {each['why_en']}"
+        )
+    click.echo(
+        f"核对通过：{len(checked.keys)} 把密钥均可追溯至书面指纹。 All {len(checked.keys)} keys go back to the paper."
+    )
 
 
 @key.command()

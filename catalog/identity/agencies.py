@@ -13,6 +13,8 @@ from ledger import Appended, Ledger
 
 #: 类型 of 政务信息资源目录编制: town, subdistrict, development zone, department, vertically led.
 TYPES = ("镇", "街道", "开发区", "部门", "垂直")
+#: What entries say of commands that were run before an operator was registered.
+RESERVED = "console"
 _ID = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
@@ -45,6 +47,11 @@ def check_new(register: Register, agency: Mapping[str, str | None]) -> None:
             f"the agency's id {agency['id']!r} is not of 1 to 32 lower-case letters, digits, dashes and underscores, "
             "a letter first",
             f"单位代码 {agency['id']!r} 应由 1 至 32 个小写字母、数字、短横或下划线组成，以字母开头",
+        )
+    if agency["id"] == RESERVED:
+        raise UsageError(
+            f"the id {RESERVED!r} stands in entries for whoever runs commands on the server; choose another",
+            f"单位代码 {RESERVED!r} 在台账中专指在服务器上运行命令的人；请另取",
         )
     for name, known in (("type", TYPES), ("role", AGENCY_ROLES)):
         if agency[name] not in known:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from catalog.errors import RequestError
+from catalog.errors import ForbiddenError, RequestError
 from catalog.identity.actor import Actor
 
 #: Of an agency; it has one, for good.
@@ -165,14 +165,14 @@ OFFICER_ROLE_WORDS = {
 }
 
 
-class DutyError(RequestError):
-    """Not this actor's to do: 403, with who may."""
+class DutyError(ForbiddenError):
+    """Not this actor's to do: 403, with the duty and who may."""
 
     def __init__(self, act: str) -> None:
         what_en, what_zh = ACT_WORDS[act]
         who = list(dict.fromkeys(_who(duty) for duty in DUTIES if duty.act == act))
         super().__init__(
-            403,
+            act,
             f"you are not the one who {what_en}; that is done by {', or by '.join(en for en, _ in who)}",
             f"您无权{what_zh}；应由{'，或'.join(zh for _, zh in who)}办理",
         )

@@ -2,8 +2,9 @@
 
 A key is added by a statement that the key itself signs, and the agency's previous key or, for a first key, a
 supervising office's key over the fingerprint that it received on paper (DESIGN §5). So the operator, who writes the
-ledger, cannot slip in a key of its own. A supervising office's own first key is signed by itself alone: whoever checks
-must have its fingerprint from outside.
+ledger, cannot slip in a key of its own. The first key of all, a supervising office's, is signed by itself alone:
+whoever checks must have its fingerprint from outside. There is one such root: the operator registers agencies, and
+could else register a supervising office that is none and endorse what it likes with its key.
 """
 
 from __future__ import annotations
@@ -27,6 +28,21 @@ ECDSA_P256 = "ecdsa-p256-sha256"
 ALGORITHMS = (ED25519, ECDSA_P256)
 #: The part of a key id that names its algorithm.
 _PREFIX = {ED25519: "ed25519", ECDSA_P256: "p256"}
+
+#: Ed25519 keys of small order (eight times the point is the identity), without the sign's bit: under one of them a
+#: signature that anybody can write down fits any message, so that whoever registered it could later say it was anybody.
+_SMALL_ORDER = frozenset(
+    bytes.fromhex(each)
+    for each in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
 
 PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
@@ -66,10 +82,12 @@ def load_public(algorithm: str, raw: bytes) -> PublicKey:
     """The key of :func:`raw_public` bytes.
 
     Raises:
-        KeyStatementError: not a key of that algorithm.
+        KeyStatementError: not a key of that algorithm, or one under which anybody can sign.
     """
     try:
         if algorithm == ED25519:
+            if len(raw) == 32 and raw[:31] + bytes([raw[31] & 0x7F]) in _SMALL_ORDER:
+                raise ValueError("it is of small order: anybody can sign with it")
             return ed25519.Ed25519PublicKey.from_public_bytes(raw)
         if len(raw) != 65:  # one spelling only
             raise ValueError("not an uncompressed point")
@@ -216,12 +234,15 @@ def check_added(db: sqlite3.Connection, entry: Mapping[str, Any]) -> None:
     if role is None:
         raise KeyStatementError(f"agency {statement.agency!r} is not registered", f"单位 {statement.agency!r} 未登记")
     if statement.endorser is None:
-        had = db.execute("SELECT 1 FROM keys WHERE agency = ?", (statement.agency,)).fetchone()
-        if role["role"] == "supervisor" and not had:
+        rooted = db.execute(
+            "SELECT 1 FROM keys k JOIN agencies a ON a.id = k.agency WHERE a.role = 'supervisor'"
+        ).fetchone()
+        if role["role"] == "supervisor" and not rooted:
             return  # the root of trust: its fingerprint is known from outside
         raise KeyStatementError(
-            "a key is endorsed by the agency's previous key or, for a first key, by a supervising office's",
-            "密钥须由本单位原有密钥背书，首把密钥须由监督机构的密钥背书",
+            "a key is endorsed by the agency's previous key or, for a first key, by a supervising office's; only "
+            "the very first key of a supervising office is not",
+            "密钥须由本单位原有密钥背书，首把密钥须由监督机构的密钥背书；只有监督机构的第一把密钥无须背书",
         )
     verify(_endorser(db, statement, entry["t"]), statement.endorser_signature, statement.message())
 

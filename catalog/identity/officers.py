@@ -19,6 +19,7 @@ from typing import Any
 from catalog.errors import UsageError
 from catalog.identity import lockout, roles
 from catalog.identity.actor import Actor
+from catalog.identity.agencies import RESERVED
 from catalog.identity.duties import RolesError
 from catalog.identity.passwords import hash_password, one_time
 from catalog.identity.register import Register
@@ -42,7 +43,7 @@ class By:
         return cls(actor.agency, actor.officer)
 
 
-CONSOLE = By("console")
+CONSOLE = By(RESERVED)
 
 
 def enrol(
@@ -101,16 +102,13 @@ def set_roles(
 
     Raises:
         UsageError: there is no such officer.
-        RolesError: days or roles that cannot be, or the agency would have no administrator.
+        RolesError: days or roles that cannot be, or the agency would be without an administrator some day.
     """
     roles.check_days(valid_from, valid_to, register.today())
     row, names = _officer(register, login), sorted(set(wanted))
     change = {"change": "roles", "roles": names, **_days(valid_from, valid_to)}
-    with changing(register, ledger, login, row["agency"], change, by=by) as db:
-        before = _is_only_admin(db, register, login)
+    with changing(register, ledger, login, row["agency"], change, by=by) as db, _administered(register, row["agency"]):
         roles.replace_own(db, login, row["agency_role"], names, valid_from, valid_to)
-        if before and "admin" not in names:
-            raise _no_admin_left()
 
 
 def add_deputy(
@@ -177,14 +175,13 @@ def disable(register: Register, ledger: Ledger, login: str, *, by: By) -> None:
 
     Raises:
         UsageError: there is no such officer, or the account is disabled already.
-        RolesError: the agency would have no administrator.
+        RolesError: the agency would be without an administrator some day.
     """
     row = _officer(register, login)
     if row["disabled_at"] is not None:
         raise UsageError(f"the account {login} is disabled already", f"账号 {login} 已停用")
-    with changing(register, ledger, login, row["agency"], {"change": "disabled"}, by=by) as db:
-        if _is_only_admin(db, register, login):
-            raise _no_admin_left()
+    change = {"change": "disabled"}
+    with changing(register, ledger, login, row["agency"], change, by=by) as db, _administered(register, row["agency"]):
         db.execute("UPDATE officers SET disabled_at = ? WHERE id = ?", (register.timestamp(), login))
         _sign_out_everywhere(db, login)
 
@@ -305,16 +302,23 @@ def _sign_out_everywhere(db: sqlite3.Connection, login: str) -> None:
     db.execute("DELETE FROM known_browsers WHERE officer = ?", (login,))
 
 
-def _is_only_admin(db: sqlite3.Connection, register: Register, login: str) -> bool:
-    row = db.execute("SELECT agency FROM officers WHERE id = ?", (login,)).fetchone()
-    return roles.admins(register, row["agency"]) == [login]
+@contextmanager
+def _administered(register: Register, agency: str) -> Iterator[None]:
+    """A change, inside a transaction, after which no day is without an administrator where none was before it.
 
+    On such a day the operator could appoint one, as it appoints the first, and take over a supervising office.
 
-def _no_admin_left() -> RolesError:
-    return RolesError(
-        "the agency would have no administrator; give that role to somebody else first",
-        "该单位将没有管理员；请先将管理员角色交给他人",
-    )
+    Raises:
+        RolesError: the change would leave such a day.
+    """
+    before = roles.always_administered(register, agency)
+    yield
+    if before and not roles.always_administered(register, agency):
+        raise RolesError(
+            "the agency would have no administrator on some day from now on; give that role, without an end, to "
+            "somebody else first",
+            "该单位今后将有某一天没有管理员；请先将管理员角色（不设截止日）交给他人",
+        )
 
 
 def unknown_agency(agency: str) -> UsageError:

@@ -17,6 +17,10 @@ from catalog.identity.register import Register
 from ledger import Appended, Expect, Ledger
 
 Entry = dict[str, Any]
+#: From a number and kinds to the entries of these kinds from that number on, oldest first.
+Since = Callable[[int, Sequence[str]], list[Entry]]
+#: Why a grant ended whose table another agency provides now: the entry that says so is the publication.
+_PROVIDER_CHANGED = "该数据表已改由其他单位提供，原授权随之终止"
 
 
 def record(
@@ -46,9 +50,14 @@ def record(
 
 def catch_up(register: Register, ledger: Ledger) -> int:
     """Apply entries that the register does not know yet; return how many. Raises :class:`LedgerError`."""
+    return follow(register, ledger.since)
+
+
+def follow(register: Register, since: Since) -> int:
+    """:func:`catch_up` with entries from anywhere."""
     with register.transaction() as db:
         (applied,) = db.execute("SELECT value FROM meta WHERE key = 'applied'").fetchone()
-        found = ledger.since(int(applied), sorted(_APPLY))
+        found = since(int(applied), sorted(_APPLY))
         for entry in found:
             _APPLY[entry["kind"]](db, entry)
         if found:
@@ -120,6 +129,13 @@ def _resource_published(db: sqlite3.Connection, entry: Entry) -> None:
             "condition_types": _listed(entry.get("condition_types")),
             "condition_purposes": _listed(entry.get("condition_purposes")),
         },
+    )
+
+    # Whoever provides it now has given none of the grants of whoever did before.
+    db.execute(
+        "UPDATE grants SET revoked_seq = :seq, revoked_at = :t, revoked_for = :why WHERE database = :database "
+        "AND table_name = :table AND provider <> :provider AND revoked_at IS NULL",
+        {**_values(entry), "why": _PROVIDER_CHANGED, "database": database, "table": table},
     )
 
 

@@ -69,6 +69,23 @@ def admins(register: Register, agency: str) -> list[str]:
     return [row["id"] for row in rows]
 
 
+def always_administered(register: Register, agency: str) -> bool:
+    """Whether the agency has an administrator of its own right on every day from today on."""
+    rows = register.all(
+        "SELECT r.* FROM officer_roles r JOIN officers o ON o.id = r.officer WHERE o.agency = ? "
+        "AND o.disabled_at IS NULL AND r.role = 'admin' AND r.deputy_for IS NULL ORDER BY r.valid_from",
+        (agency,),
+    )
+    day = register.today()
+    for each in map(_held, rows):
+        if each.valid_from > day:
+            return False
+        if each.valid_to == LAST_DAY:
+            return True
+        day = max(day, (date.fromisoformat(each.valid_to) + timedelta(days=1)).isoformat())
+    return False
+
+
 def replace_own(
     db: sqlite3.Connection, officer: str, agency_role: str, roles: Iterable[str], valid_from: str, valid_to: str
 ) -> list[str]:

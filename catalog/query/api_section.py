@@ -47,13 +47,18 @@ class ApiSection:
 
 
 def api_section(
-    address: PublicAddress, resource: str, columns: Mapping[str, Column], purposes: Sequence[str] | None
+    address: PublicAddress,
+    resource: str,
+    columns: Mapping[str, Column],
+    purposes: Sequence[str] | None,
+    parties: Sequence[str],
 ) -> ApiSection:
     """The section for a table.
 
     Args:
         columns: those that may be had.
         purposes: the codes that open it; None where it needs none.
+        parties: the asking agency and another, for a sample of acting together.
     """
     database, _, table = resource.partition("/")
     url = address.url(f"{address.prefix}/api/query/{resource}")
@@ -62,7 +67,7 @@ def api_section(
     return ApiSection(
         url,
         f"{address.prefix}/api/openapi.json",
-        _written(query_sample(columns, purposes)),
+        _written(query_sample(columns, purposes, parties)),
         (
             ("curl", _curl(url)),
             ("Python", f"python3 liandong_query.py --key KEY.pem --json {_FILE} '{url}'"),
@@ -70,7 +75,7 @@ def api_section(
             ("liandong", f"liandong query --key KEY.pem --json {_FILE} '{url}'"),
         ),
         _pretty(answer_sample(database, table, columns)),
-        _written(batch_sample(resource, subject, purposes)) if subject is not None else "",
+        _written(batch_sample(resource, subject, purposes, parties)) if subject is not None else "",
         _curl(batch_url),
         _lines(purposes),
     )

@@ -37,4 +37,9 @@ def open_tables(service: Service, queries: QueryService, credentials: Credential
         columns = queries.opened(credentials, place)
         if schema is not None and columns:
             purposes = service.purposes_granted(actor, place)
-            yield OpenTable(schema.text, columns, tuple(purposes) if purposes is not None else None)
+            yield OpenTable(
+                schema.text,
+                columns,
+                tuple(purposes) if purposes is not None else None,
+                queries.parties(credentials, place),
+            )

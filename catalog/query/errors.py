@@ -54,6 +54,18 @@ class DeniedError(QueryError):
         super().__init__(403, decision.code, decision.reason_en, decision.reason_zh)
 
 
+class NoColumnsError(QueryError):
+    """403: nothing is left of what a grant opens; with the basis of that grant."""
+
+    def __init__(self, clause: str, en: str, zh: str) -> None:
+        super().__init__(403, "no_columns", en, zh)
+        self._clause = clause
+
+    @property
+    def details(self) -> dict[str, Any]:
+        return {**super().details, "clause": self._clause}
+
+
 class MethodError(QueryError):
     """405: the address answers, but not to this method (RFC 9110 §15.5.6)."""
 

@@ -44,11 +44,15 @@ _CELL: Mapping[str, Value] = {
 
 @dataclass(frozen=True, slots=True)
 class OpenTable:
-    """A table that is open to the asker: its columns in order, and the purposes for which; None: needs none."""
+    """A table that is open to the asker: its columns in order, and the purposes for which; None: needs none.
+
+    ``parties``: the asking agency and another, for a sample of acting together.
+    """
 
     text: TableText
     columns: Mapping[str, Column]
     purposes: tuple[str, ...] | None = field(default=None)
+    parties: tuple[str, ...] = ("zhzf", "scjg")
 
     @property
     def resource(self) -> str:
@@ -118,7 +122,7 @@ def _one_table(table: OpenTable) -> Value:
     return {
         "operationId": f"query_{table.text.database}_{table.text.name}",
         "summary": f"{title.zh} {title.en}",
-        "requestBody": _body(shape, {"例 example": query_sample(table.columns, table.purposes)}),
+        "requestBody": _body(shape, {"例 example": query_sample(table.columns, table.purposes, table.parties)}),
         "responses": _responses(
             _answer({"type": "array", "items": row}, {"type": "array", "items": {"enum": list(names)}}),
             answer_sample(table.text.database, table.text.name, table.columns),

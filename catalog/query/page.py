@@ -113,7 +113,7 @@ def _purpose(asking: _Asking) -> purpose.Purpose | None:
         fields = header_fields(asking.request.scope["headers"])
         return purpose_of(asking.service, asking.credentials, fields, asking.asked.resource)
     known = [agency["id"] for agency in agencies(asking.service.register)]
-    said = purpose.parse(given, known)
+    said = purpose.check_party(purpose.parse(given, known), asking.credentials.actor.agency)
     if asking.credentials.session:
         stated.remember(asking.service.register, asking.credentials.session, asking.asked.resource, said)
     return said

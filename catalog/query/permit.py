@@ -15,7 +15,7 @@ from catalog.authentication import Credentials
 from catalog.identity.agencies import agencies
 from catalog.permissions import Decision
 from catalog.purpose import Purpose, PurposeError
-from catalog.query.errors import DeniedError, QueryError
+from catalog.query.errors import DeniedError, NoColumnsError, QueryError
 from catalog.query.schema import Column, Schemas, TableSchema
 from catalog.service import Service
 
@@ -56,7 +56,7 @@ class Permits:
         # Who takes part is looked up only where somebody is said to.
         known = [agency["id"] for agency in agencies(self._service.register)] if stated.get("participants") else []
         try:
-            return purpose.parse(stated, known)
+            return purpose.check_party(purpose.parse(stated, known), credentials.actor.agency)
         except PurposeError as error:
             raise QueryError(422, "purpose", error.en, error.zh, where=f"purpose.{error.field}") from error
 
@@ -90,9 +90,8 @@ def _permit(schema: TableSchema, decision: Decision) -> Permit:
     opened = decision.columns
     columns = {name: column for name, column in schema.columns.items() if opened is None or name in opened}
     if not columns:
-        raise QueryError(
-            403,
-            "no_columns",
+        raise NoColumnsError(
+            decision.basis,
             f"the grant {decision.grant_id} opens columns that the table no longer has; ask the provider to renew it",
             f"授权 {decision.grant_id} 所列字段在表中已不存在；请联系提供单位更新授权",
         )

@@ -26,8 +26,16 @@ _BEST_KNOWN = ("subject_id", "document_no", "party", "personal")
 _REFERENCE = "示例〔2026〕1号"
 
 
-def purpose_sample(purposes: Sequence[str] | None) -> dict[str, Any] | None:
-    """A purpose that is let pass, of the first code that may be stated; None where none is needed."""
+#: Who takes part where nobody is known.
+_PARTIES = ("zhzf", "scjg")
+
+
+def purpose_sample(purposes: Sequence[str] | None, parties: Sequence[str] = _PARTIES) -> dict[str, Any] | None:
+    """A purpose that is let pass, of the first code that may be stated; None where none is needed.
+
+    Args:
+        parties: ids of agencies that act together, the asker first.
+    """
     if purposes is None:
         return None
     # A code by which an agency acts alone makes the shorter sample.
@@ -37,12 +45,14 @@ def purpose_sample(purposes: Sequence[str] | None) -> dict[str, Any] | None:
     if code.words:
         said["words"] = "核对示例企业的许可"
     if code.shared:
-        said["participants"] = ["zhzf", "scjg"]
+        said["participants"] = list(parties)
     return said
 
 
 def query_sample(
-    columns: Mapping[str, Column] | None = None, purposes: Sequence[str] | None = ("case",)
+    columns: Mapping[str, Column] | None = None,
+    purposes: Sequence[str] | None = ("case",),
+    parties: Sequence[str] = _PARTIES,
 ) -> dict[str, Any]:
     """A request on one table that works as it stands."""
     if columns is None:
@@ -51,7 +61,7 @@ def query_sample(
     else:
         chosen = _chosen(columns)
         filters = [{"column": chosen[0], "op": "is not null"}]
-    purpose = purpose_sample(purposes)
+    purpose = purpose_sample(purposes, parties)
     return {
         "filters": filters,
         "columns": chosen,
@@ -76,12 +86,15 @@ def answer_sample(database: str, table: str, columns: Mapping[str, Column]) -> d
 
 
 def batch_sample(
-    resource: str = "work/penalties", column: str = "credit_code", purposes: Sequence[str] | None = ("case",)
+    resource: str = "work/penalties",
+    column: str = "credit_code",
+    purposes: Sequence[str] | None = ("case",),
+    parties: Sequence[str] = _PARTIES,
 ) -> dict[str, Any]:
     """A request of two look-ups."""
     database, _, table = resource.partition("/")
     values = ("91370000示例000001", "91370000示例000002")
-    purpose = purpose_sample(purposes)
+    purpose = purpose_sample(purposes, parties)
     return {
         "lookups": [{"database": database, "table": table, "column": column, "value": value} for value in values],
         **({"purpose": purpose} if purpose is not None else {}),

@@ -11,6 +11,7 @@ from catalog import titles
 from catalog.asking import Asked
 from catalog.authentication import Credentials
 from catalog.http import Answer
+from catalog.identity.agencies import agencies
 from catalog.query import answers, get_arguments
 from catalog.query.api_section import ApiSection, api_section
 from catalog.query.batch import Batches
@@ -111,7 +112,14 @@ class QueryService:
         if not columns:
             return None
         purposes = self._service.purposes_granted(credentials.actor, resource)
-        return api_section(self._service.address, resource, columns, purposes)
+        return api_section(self._service.address, resource, columns, purposes, self.parties(credentials, resource))
+
+    def parties(self, credentials: Credentials, resource: str) -> tuple[str, str]:
+        """The agency that asks, and one with which it might act together: the provider of what it asks for."""
+        asker, published = credentials.actor.agency, self._service.resource(resource)
+        provider = published["provider"] if published is not None else asker
+        others = [each["id"] for each in agencies(self._service.register) if each["id"] != asker]
+        return asker, provider if provider != asker else next(iter(others), asker)
 
     def close(self) -> None:
         self._readers.close()

@@ -38,6 +38,8 @@ PAGES = [
     ("scjg-3", "/grants/new?resource=work/penalties"),
     ("scjg-3", "/asked"),
     ("sfj-1", "/grants"),
+    ("sjj-2", "/suspensions/new"),
+    ("sjj-2", "/suspensions/s-0001"),
     ("sfj-1", "/access/rules?agency=zhzf"),
     ("sfj-1", "/anomalies"),
     ("zhzf-1", "/work/inspections"),

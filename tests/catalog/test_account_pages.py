@@ -219,8 +219,14 @@ async def test_an_officer_without_a_role_today_signs_in_and_opens_nothing(app: I
     register, ledger = app.service.register, app.service.ledger
     officers.set_roles(register, ledger, "zhzf-1", [], register.today(), "9999-12-31", by=By("zhzf", "zhzf-3"))
     here = await app.sign_in("zhzf-1", states=False)
-    refused = await app.client.get("/work", headers=here)
-    assert refused.status_code == 403 and "今天没有任何角色" in refused.text
+    before = len(app.entries())
+    assert (await app.client.get("/work", headers=here)).status_code == 403
+    (entry,) = app.entries()[before:]
+    assert (entry["kind"], entry["requester"], entry["reason"]) == ("query.failed", "zhzf", "no_role")
+    own = entry["seq"]
+    for path in ("/work", "/queries", "/queries.xlsx", f"/queries/{own}", f"/log/receipt/{own}", "/asked", "/grants"):
+        refused = await app.client.get(path, headers=here)
+        assert refused.status_code == 403 and "今天没有任何角色" in refused.text, path
     page = await app.client.get("/account", headers=here)
     assert page.status_code == 200 and "您没有任何角色" in page.text
 

@@ -176,6 +176,7 @@ def test_a_registered_agency_stands_in_the_register_and_in_the_directory(service
         ({"id": "SLJ"}, "id"),
         ({"id": "1slj"}, "id"),
         ({"id": ""}, "id"),
+        ({"id": "console"}, "stands in entries"),
         ({"type": "局"}, "type"),
         ({"name_zh": " "}, "name_zh"),
         ({"name_zh": "局" * 101}, "name_zh"),

@@ -229,7 +229,7 @@ async def test_an_account_is_disabled_and_enabled_and_says_so(app: InProcess) ->
     assert "账号已重新启用" in await admin.get(await admin.post("/agency/officers/zhzf-1/enable"))
     await admin.post("/agency/officers/zhzf-1/enable", 422)
     html = await admin.post("/agency/officers/zhzf-3/disable", 422)
-    assert "该单位将没有管理员" in html
+    assert "有某一天没有管理员" in html
 
 
 async def test_roles_and_a_deputy_are_set_and_ended(app: InProcess) -> None:

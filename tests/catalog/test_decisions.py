@@ -8,6 +8,7 @@ from catalog import grants, suspensions
 from catalog.decisions import Decisions
 from catalog.grants import Grant
 from catalog.identity.agencies import register_agency
+from catalog.identity.projection import catch_up
 from catalog.identity.register import Register
 from tests.catalog.identity.conftest import World, world, world_template
 
@@ -47,6 +48,26 @@ def test_a_grant_ends_with_its_last_day_and_no_job_runs(world: World, elsewhere:
     world.clock.now = world.clock.now.replace(day=23, hour=15, minute=59)
     assert elsewhere.one("b", "agency", PLACE, "case").code == "granted"
     world.clock.now = world.clock.now.replace(hour=16, minute=0)  # the county's midnight
+    assert elsewhere.one("b", "agency", PLACE, "case").code == "not_yet_granted"
+
+
+def test_grants_end_when_another_agency_provides_the_table(world: World, elsewhere: Decisions) -> None:
+    grants.give(world.register, world.ledger, GRANT)
+    names = {"name_zh": "丙局", "name_en": "Bureau C", "short_name": "丙", "type": "部门"}
+    register_agency(world.register, world.ledger, {**names, "id": "c", "role": "agency"})
+    moved = grants.publish(world.register, world.ledger, PLACE, "c", "有条件共享")
+    assert elsewhere.one("b", "agency", PLACE, "case").code == "not_yet_granted"
+    (ended,) = grants.all_grants(world.register)
+    assert ended["revoked_seq"] == moved.seq and "提供" in ended["revoked_for"]
+    grants.publish(world.register, world.ledger, PLACE, "a", "有条件共享")
+    assert elsewhere.one("b", "agency", PLACE, "case").code == "not_yet_granted", "what ended is given anew"
+
+
+def test_a_grant_written_into_the_ledger_past_the_check_opens_nothing(world: World, elsewhere: Decisions) -> None:
+    fields = {"grant": "g-7", "provider": "b", "grantee": "b", "resource": PLACE, "purposes": ["case"]}
+    days = {"valid_from": "2026-02-01", "valid_to": "2026-12-31", "basis": "x"}
+    world.ledger.append("grant.given", {**fields, **days})
+    catch_up(world.register, world.ledger)
     assert elsewhere.one("b", "agency", PLACE, "case").code == "not_yet_granted"
 
 

@@ -14,6 +14,7 @@ CLASSES = ("无条件共享", "有条件共享", "不予共享", "未定")
 PENALTIES = {"database": "work", "table_name": "penalties", "provider": "scjg", "sharing_class": "有条件共享"}
 GRANT = {
     "id": "g-1",
+    "provider": "scjg",
     "database": "work",
     "table_name": "penalties",
     "purposes": ["case", "joint"],
@@ -55,6 +56,11 @@ def test_a_grant_opens_its_own_table_only_and_for_its_purposes_only() -> None:
     assert ask(PENALTIES, GRANT, purpose="case").code == "granted"
     assert ask(PENALTIES, GRANT, purpose="permit").code == "purpose_not_covered"
     assert ask({**PENALTIES, "table_name": "permits"}, GRANT, purpose="case").code == "not_yet_granted"
+
+
+def test_a_grant_by_another_than_the_provider_opens_nothing() -> None:
+    taken_over = {**PENALTIES, "provider": "yjgl"}
+    assert ask(taken_over, GRANT, purpose="case").code == "not_yet_granted"
 
 
 def test_a_purpose_is_asked_for_before_anything_is_opened() -> None:
@@ -135,6 +141,11 @@ def test_supervisors_read_everything_for_supervision_and_say_so_each_time() -> N
     assert decide("supervisor", "sfj", resource, [], []).code == "purpose_needed"
     assert decide("supervisor", "sfj", resource, [], [], "case").code == "purpose_not_covered"
     assert decide("supervisor", "sfj", resource, [], [], "supervision").code == "supervision"
+
+
+def test_supervisors_read_what_is_unconditional_as_everybody_does() -> None:
+    decision = decide("supervisor", "sfj", classed("无条件共享"), [], [])
+    assert (decision.code, decision.needs_purpose) == ("unconditional", False)
 
 
 def test_the_data_authority_has_no_leave_of_its_own() -> None:

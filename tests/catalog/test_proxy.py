@@ -160,6 +160,10 @@ def test_signing_in_works_with_and_without_sec_fetch_site(site: Site, sent: str 
     assert site.sign_in(origin=site.origin, **more).status_code == 302
 
 
+def test_signing_in_works_in_a_browser_that_sends_a_referer_alone(site: Site) -> None:
+    assert site.sign_in(referer=f"{site.origin}{site.prefix}/sign-in?next=%2F").status_code == 302
+
+
 @pytest.mark.parametrize(
     "headers",
     [
@@ -168,6 +172,7 @@ def test_signing_in_works_with_and_without_sec_fetch_site(site: Site, sent: str 
         {"origin": "https://evil.example"},
         {"origin": "null"},
         {"origin": "https://evil.example", "x-forwarded-host": "evil.example", "host": "evil.example"},
+        {"referer": "https://evil.example/page"},
     ],
 )
 def test_a_form_from_elsewhere_is_refused(site: Site, headers: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.purpose import CODES, Purpose, PurposeError, is_filler, parse
+from catalog.purpose import CODES, Purpose, PurposeError, check_party, is_filler, parse
 
 AGENCIES = ("zhzf", "scjg", "gaj")
 CASE = {"code": "case", "reference": "示市监案〔2026〕17号"}
@@ -36,6 +36,10 @@ def test_joint_action_names_the_lead_first() -> None:
         ({**CASE, "reference": "1111111"}, "reference"),
         ({**CASE, "reference": "123456"}, "reference"),
         ({**CASE, "reference": 17}, "reference"),
+        ({**CASE, "reference": "工作需要1"}, "reference"),
+        ({**CASE, "reference": "测试二"}, "reference"),
+        ({**CASE, "reference": "test-17"}, "reference"),
+        ({**CASE, "words": "业务需要3"}, "words"),
         ({**CASE, "reference": "A-1\nB-2"}, "reference"),
         ({**CASE, "reference": "1" * 30 + "2" * 31}, "reference"),
         ({**CASE, "words": "因 工 作 需 要。"}, "words"),
@@ -52,6 +56,14 @@ def test_what_says_nothing_is_refused_with_the_cure(value: dict[str, Any], field
         parse(value, AGENCIES)
     assert caught.value.field == field and caught.value.status == 422
     assert caught.value.en and caught.value.zh
+
+
+def test_the_agency_that_asks_takes_part_in_what_it_asks_for() -> None:
+    alone, joint = Purpose("case", "A-1"), Purpose("joint", "示联〔2026〕3号", "", ("scjg", "zhzf"))
+    assert check_party(alone, "yjgl") is alone and check_party(joint, "zhzf") is joint
+    with pytest.raises(PurposeError, match="not among") as caught:
+        check_party(joint, "yjgl")
+    assert caught.value.field == "participants"
 
 
 @given(st.text(max_size=20))

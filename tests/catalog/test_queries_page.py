@@ -227,3 +227,21 @@ async def test_only_what_was_given_to_us_can_have_been_used(app: InProcess) -> N
     await officer.post(f"/queries/{referred}", {"use": "used"}, status=422)
     response = await app.client.post(f"/queries/{seq}", data={"use": "used"}, headers=app.bearer())
     assert response.status_code == 403
+
+
+async def test_the_use_of_what_a_batch_of_several_tables_gave_is_recorded_too(app: InProcess) -> None:
+    asked = [
+        {"database": "work", "table": table, "column": "credit_code", "value": "91370000示例0001"}
+        for table in ("penalties", "permits")
+    ]
+    body = {"lookups": asked, "purpose": {"code": "case", "reference": "SF-2026-17"}}
+    response = await app.client.post("/api/query/batch", json=body, headers=app.bearer(purpose=""))
+    assert response.status_code == 200, response.text
+    seq = int(response.headers["ledger-entry"])
+    officer = await walker(app, "zhzf-1")
+    await officer.post(f"/queries/{seq}", {"use": "destroyed"})
+    assert (app.entries()[-1]["kind"], app.entries()[-1]["served"]) == ("use.recorded", seq)
+    html = await (await walker(app, "scjg-1")).get(f"/asked?requester=zhzf&before={seq + 1}")
+    row = next(each for each in re.findall(r"<tr>.*?</tr>", html, re.S) if f">{seq}<" in each)
+    assert "已销毁" in row
+    assert re.search(r'class="number">—<', row), "how many of the rows were its own is not known"

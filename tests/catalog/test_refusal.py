@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from catalog import grants, suspensions
 from catalog.grants import Grant
+from catalog.identity import officers
+from catalog.identity.officers import By
+from catalog.identity.projection import record
 from catalog.purpose_header import NAME
 from ledger import Instance
 from tests.conftest import InProcess, in_process
@@ -105,6 +109,44 @@ async def test_the_page_says_what_the_json_says(app: InProcess) -> None:
     assert "尚未发送，时限尚未起算" in said
 
 
+@pytest.mark.parametrize(
+    ("path", "clause"),
+    [
+        ("/ledger", "ledger.read"),
+        ("/metrics", "service.figures"),
+        ("/access/rules", "permissions.explain"),
+        ("/access?agency=scjg", "own-agency"),
+        ("/log/receipt/0", "own-agency"),
+        ("/agency", "officer.manage"),
+        ("/agencies", "agency.see"),
+        ("/grants/new", "grant.give"),
+        ("/account", "in-person"),
+        ("/work/nothing", "政务数据共享条例第十六条"),
+    ],
+)
+async def test_every_403_names_its_ground_as_json_and_as_page(app: InProcess, path: str, clause: str) -> None:
+    response = await app.client.get(path, headers=app.bearer())
+    assert response.status_code == 403, response.text
+    assert clause in response.json()["clause"]
+    if clause != "in-person":
+        assert clause in await page(app, path)
+
+
+async def test_an_officer_without_a_role_is_told_by_which_rule(app: InProcess) -> None:
+    register, ledger = app.service.register, app.service.ledger
+    officers.set_roles(register, ledger, "zhzf-1", [], register.today(), "9999-12-31", by=By("zhzf", "zhzf-3"))
+    assert "catalog.read" in await page(app, "/work/inspections")
+
+
+def test_the_guide_lists_every_rule_of_the_service_itself() -> None:
+    guide = Path("docs/guide/accounts.md").read_text(encoding="utf-8")
+    sources = "".join(path.read_text(encoding="utf-8") for path in Path("catalog").rglob("*.py"))
+    rules = re.findall(r'ForbiddenError\(\s*"([a-z.-]+)"', sources)
+    assert len(rules) > 8
+    for rule in {*rules, "same-site"}:
+        assert f"`{rule}`" in guide, rule
+
+
 async def test_the_request_can_be_opened_and_printed(app: InProcess) -> None:
     officer = await app.sign_in("bjd-1")
     response = await app.client.get("/request?resource=work/inspections", headers=officer)
@@ -140,6 +182,22 @@ async def test_a_purpose_that_says_nothing_is_422_and_recorded(app: InProcess, s
     entry = app.entries()[-1]
     assert (entry["kind"], entry["reason"], entry["status"]) == ("query.failed", "purpose", 422)
     assert "purpose" not in entry
+
+
+async def test_joint_action_of_others_is_no_purpose_by_header_body_or_form(app: InProcess) -> None:
+    others = {"code": "joint", "reference": "示联〔2026〕3号", "participants": ["scjg", "yjgl"]}
+    header = 'joint; reference="2026-3"; participants="scjg yjgl"'
+    response = await app.client.get(PENALTIES, headers=app.bearer(purpose=header))
+    assert response.status_code == 422 and "没有本单位（zhzf）" in response.json()["error_zh"]
+    response = await app.client.post(
+        "/api/query/work/penalties", json={"purpose": others}, headers=app.bearer(purpose="")
+    )
+    assert (response.status_code, response.json()["where"]) == (422, "purpose.participants")
+    officer = await app.sign_in("zhzf-1", states=False)
+    sent = {"code": "joint", "reference": "示联〔2026〕3号", "lead": "scjg", "participants": ["scjg", "yjgl"]}
+    for path in ("/purpose", "/query/work/penalties"):
+        response = await app.client.post(path, data={**sent, "resource": "work/penalties"}, headers=officer)
+        assert response.status_code == 422 and "没有本单位" in response.text, path
 
 
 async def test_data_that_is_unconditional_needs_none(app: InProcess) -> None:
@@ -213,6 +271,28 @@ async def test_a_column_list_does_not_open_the_table_and_says_what_does(app: InP
         assert "POST /api/query/work/inspections" in body["error_en"]
         assert (entry["kind"], entry["reason"]) == ("query.failed", "columns_only")
         assert "rows" not in body
+
+
+ADDRESSES = ("", "_sort={}", "_facet={}", "{}__notnull=1", "{}=x", "_col={}", "_search=x", "_next=x")
+
+
+@pytest.mark.parametrize("state", ["columns", "ungranted", "withdrawn"])
+async def test_an_address_tells_nothing_of_the_columns_of_a_table_that_is_not_open(app: InProcess, state: str) -> None:
+    register, ledger = app.service.register, app.service.ledger
+    if state == "columns":
+        grants.give(register, ledger, NARROW)
+    if state == "withdrawn":
+        record(
+            register, ledger, "resource.withdrawn", {"resource": "work/inspections", "provider": "yjgl", "reason": "x"}
+        )
+    said = set()
+    for column in ("party_name", "credit_code", "nothing_of_that_name"):
+        for form in ADDRESSES:
+            query = form.format(column)
+            headers = app.bearer(purpose='lead; reference="XS-2026-4"')
+            response = await app.client.get(f"{INSPECTIONS}?{query}", headers=headers)
+            said.add((response.status_code, response.text))
+    assert {status for status, _ in said} == {403} and len({text for _, text in said}) == 1
 
 
 async def test_for_another_purpose_a_column_list_opens_nothing(app: InProcess) -> None:

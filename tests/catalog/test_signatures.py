@@ -252,6 +252,33 @@ def test_what_cannot_be_covered_is_refused() -> None:
     assert refused(rfc9421.signed(ED, "GET", URL, created=T, more={"x": 1})).check == "components"
 
 
+_PARAMS = {"created": str(T), "keyid": f'"{rfc9421.key_id(ED)}"', "nonce": '"n"'}
+_ODD = ("5", "1.5", "?1", ":aGk=:", "@1795600830", '%"%e7"', "token", "-1", "999999999999999", '""')
+
+
+def _claim(covered: str = "", **params: str) -> dict[str, str]:
+    listed = "".join(f";{name}={value}" for name, value in {**_PARAMS, **params}.items())
+    signature = base64.b64encode(bytes(64)).decode()
+    return {"signature-input": f'sig1=("@method" "@target-uri" {covered}){listed}', "signature": f"sig1=:{signature}:"}
+
+
+@pytest.mark.parametrize("name", ["created", "expires", "keyid", "nonce", "alg", "tag"])
+@pytest.mark.parametrize("value", _ODD)
+def test_a_parameter_of_another_type_is_refused(name: str, value: str) -> None:
+    refused(_claim(**{name: value}))
+
+
+@pytest.mark.parametrize(
+    "covered",
+    [
+        *('"@signature-params"', '"@status"', '"@bogus"', '"@method";req', '"@query-param"', '"@query-param";name=5'),
+        *("5", "token", '""', '("a")', '"x";tr', '"x";bs', '"x";key="a"', '"@query-param";name="%ff"', '"@method"'),
+    ],
+)
+def test_an_odd_component_is_refused(covered: str) -> None:
+    assert refused(_claim(covered)).check in ("components", "form", "signature")
+
+
 def test_two_signatures_are_refused() -> None:
     one = rfc9421.signed(ED, "GET", URL, created=T)
     both = {name: f"{value}, {value.replace('sig1', 'sig2')}" for name, value in one.items()}

@@ -263,7 +263,6 @@ def test_a_malformed_witness_key_is_said_before_the_log_is_read(tmp_path: Path) 
         assert bad.exit_code == 2 and "not a verifier key" in bad.stderr and str(tmp_path) not in bad.stderr
 
 
-
 # -- what is new ----------
 
 

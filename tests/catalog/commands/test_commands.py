@@ -285,6 +285,19 @@ def test_a_key_slipped_past_the_commands_is_listed_as_not_accepted(console: Cons
 # -- tokens and resources ---------------------------------------------------------------------------------------------
 
 
+def test_keys_are_checked_from_the_ledger_without_any_private_key(console: Console, tmp_path: Path) -> None:
+    listed = console("key", "list", "--agency", "sfj").output
+    root = next(line.strip() for line in listed.splitlines() if re.fullmatch(r" {4}([0-9a-f]{4} ?){16}", line))
+    (console.instance.path / "keys" / "log.pem").rename(tmp_path / "log.pem")
+    said = console("key", "check", "--root", root).output
+    assert "2 把密钥" in said and "zhzf-sys" in said
+    assert "not the one on paper" in console("key", "check", "--root", "00 11", exit_code=1).stderr
+    register = Register(console.instance.identity_path)
+    register.write("UPDATE keys SET expires_at = '2099-01-01T00:00:00.000Z'")
+    register.close()
+    assert "past the ledger" in console("key", "check", "--root", root, exit_code=1).stderr
+
+
 def test_commands_hold_at_once_in_a_service_that_is_running(demo: Instance) -> None:
     with serving(demo) as served:
         console = Console(served.instance)

@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from catalog.errors import AuthenticationError, UsageError
-from catalog.identity import keys
+from catalog.identity import key_statement, keys
 from catalog.identity.agencies import register_agency
 from catalog.identity.key_statement import KeyStatementError, PrivateKey, endorsed, key_id, sign
+from catalog.identity.projection import catch_up
 from ledger import ConflictError
 from tests.catalog.identity.conftest import World
 
@@ -98,11 +99,67 @@ def test_a_second_supervisors_key_needs_an_endorsement_too(world: World) -> None
         keys.add(world.register, world.ledger, statement)
 
 
+def test_a_supervising_office_that_the_operator_made_up_endorses_nothing(world: World) -> None:
+    names = {"name_zh": "某某督查办", "name_en": "Sham Office", "short_name": "督查办", "type": "部门"}
+    register_agency(world.register, world.ledger, {**names, "id": "sham", "role": "supervisor"})
+    own, victim = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    expires_at = world.register.timestamp(timedelta(days=9))
+    root = endorsed(world.ledger.origin, "sham", "sham-1", expires_at, own, None)
+    with pytest.raises(KeyStatementError, match="very first key"):
+        keys.add(world.register, world.ledger, root)
+    fields = {name: value for name, value in root.fields().items() if value is not None}
+    world.ledger.append("agency.key_added", fields)  # past the check, as who writes the ledger may
+    catch_up(world.register, world.ledger)
+    with pytest.raises(KeyStatementError, match="may not endorse"):
+        add(world, victim, endorser=own)
+    assert [each["agency"] for each in keys.rejected(world.register)] == ["sham"]
+
+
+def test_the_other_supervising_offices_first_key_is_endorsed_by_the_first_office(world: World) -> None:
+    names = {"name_zh": "督查室", "name_en": "Inspection Office", "short_name": "督查室", "type": "部门"}
+    register_agency(world.register, world.ledger, {**names, "id": "d", "role": "supervisor"})
+    key = Ed25519PrivateKey.generate()
+    keys.add(world.register, world.ledger, world.statement(key, agency="d"))
+    assert keys.find(world.register, key_id(key.public_key())).actor.role == "supervisor"
+
+
 def test_an_agency_does_not_become_a_supervisor_by_being_registered_again(world: World) -> None:
     names = {"name_zh": "甲局", "name_en": "Bureau A", "short_name": "甲", "type": "部门"}
     register_agency(world.register, world.ledger, {**names, "id": "a", "role": "supervisor"})
     row = world.register.one("SELECT role FROM agencies WHERE id = 'a'")
     assert row is not None and row["role"] == "agency"
+
+
+_P = 2**255 - 19
+_D = -121665 * pow(121666, -1, _P) % _P
+
+
+def _times_eight(y: int) -> tuple[int, int]:
+    """Eight times the point of that y on edwards25519, by the affine law of RFC 8032 §5.1.4."""
+    squared = (y * y - 1) * pow(_D * y * y + 1, -1, _P) % _P
+    x = pow(squared, (_P + 3) // 8, _P)
+    if (x * x - squared) % _P:
+        x = x * pow(2, (_P - 1) // 4, _P) % _P
+    assert (x * x - squared) % _P == 0, "not on the curve"
+    for _ in range(3):
+        k = _D * x * x * y * y % _P
+        x, y = 2 * x * y * pow(1 + k, -1, _P) % _P, (y * y + x * x) * pow(1 - k, -1, _P) % _P
+    return x, y
+
+
+@pytest.mark.parametrize("sign_bit", [0, 0x80])
+@pytest.mark.parametrize("raw", sorted(key_statement._SMALL_ORDER), ids=bytes.hex)
+def test_a_key_under_which_anybody_can_sign_is_refused(raw: bytes, sign_bit: int) -> None:
+    assert _times_eight(int.from_bytes(raw, "little") % _P) == (0, 1)
+    with pytest.raises(KeyStatementError, match="small order"):
+        key_statement.load_public(key_statement.ED25519, raw[:31] + bytes([raw[31] | sign_bit]))
+
+
+def test_what_such_a_key_would_prove() -> None:
+    identity = bytes([1]) + bytes(31)
+    Ed25519PublicKey.from_public_bytes(identity).verify(identity + bytes(32), b"anything that anybody likes")
+    own = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+    assert key_statement.load_public(key_statement.ED25519, own).public_bytes_raw() == own  # type: ignore[union-attr]
 
 
 def test_a_key_is_added_once(world: World) -> None:

@@ -160,6 +160,21 @@ def test_an_agency_keeps_an_administrator(world: World) -> None:
     assert roles.admins(world.register, "a") == ["a-1"], "a deputy is none of their own right"
 
 
+def test_an_agency_has_an_administrator_on_every_day_to_come(world: World) -> None:
+    """Else the operator appoints one on the day without, as it did the first, and takes over a supervising office."""
+    with pytest.raises(RolesError, match="no administrator"):
+        give(world, "a-3", ["admin"], TODAY, "2026-12-31")
+    give(world, "a-1", ["admin"], "2027-01-01")
+    give(world, "a-3", ["admin"], TODAY, "2026-12-31")  # the successor begins on the next day
+    with pytest.raises(RolesError, match="no administrator"):
+        give(world, "a-1", ["officer"], "2027-01-02")
+    with pytest.raises(RolesError, match="no administrator"):
+        officers.disable(world.register, world.ledger, "a-1", by=ADMIN)
+    with pytest.raises(RolesError, match="no administrator"):
+        give(world, "a-3", [], "2026-12-30")
+    assert roles.admins(world.register, "a") == ["a-3"] and "admin" in on(world, "a-1", "2027-01-01")
+
+
 def test_held_roles_overlap_by_days() -> None:
     one = Held("officer", "2026-01-01", "2026-01-31")
     assert one.overlaps(Held("admin", "2026-01-31", LAST_DAY)) and not one.overlaps(Held("admin", "2026-02-01"))
