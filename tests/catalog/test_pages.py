@@ -478,7 +478,7 @@ async def test_own_queries_are_listed_with_their_receipts_and_others_are_not(app
     assert "行政处罚决定" in said
     assert "JSON" in said
     assert "令牌" in said
-    assert "转请求 403" in said
+    assert "转请求 HTTP 403" in said
     mine = [entry["seq"] for entry in app.entries() if entry.get("requester") == "zhzf"]
     receipts = [href for href in hrefs(html) if href.startswith("/log/receipt/")]
     assert receipts == [f"/log/receipt/{seq}" for seq in reversed(mine)]
