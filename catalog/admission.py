@@ -15,6 +15,14 @@ BEFORE_CHANGE = frozenset({"account-password", "sign-out"})
 #: What an officer who holds no role today still opens: their own account, where that is said.
 WITHOUT_ROLE = frozenset({"account", "account-password", "account-sessions", "sign-out"})
 
+#: What is recorded like a reading of the ledger, and asks for another duty.
+_DUTIES = {
+    "permissions": "permissions.explain",
+    "agencies": "agency.see",
+    "other-agency": "agency.see",
+    "other-officer": "agency.see",
+}
+
 
 def must_change_first(actor: Actor, found: Match | None) -> bool:
     """Whether the officer has to choose a password of their own before this opens."""
@@ -28,8 +36,8 @@ def opens_catalog(actor: Actor) -> bool:
 
 def check(actor: Actor, route: Route) -> None:
     """Raise :class:`ForbiddenError` unless an actor of that role may call the route at all."""
-    if route.name == "permissions":
-        duties.require(actor, "permissions.explain")
+    if route.name in _DUTIES:
+        duties.require(actor, _DUTIES[route.name])
     elif route.access is Access.AUDIT and not duties.may(actor, "ledger.read"):
         raise ForbiddenError(
             "ledger.read",

@@ -200,7 +200,9 @@ def _found(scope: AgencyScope) -> dict[str, Any]:
 
 VIEWS = {
     "agency": agency,
+    "other-agency": agency,
     "agency-enrol": enrol,
     "agency-officer": officer,
+    "other-officer": officer,
     "agency-officer-change": officer_change,
 }

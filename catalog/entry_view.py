@@ -43,6 +43,9 @@ def resource_title(titles: Titles, resource: str) -> str:
         "ledger": gettext("Ledger"),
         "permissions": gettext("Permissions"),
         "anomalies": gettext("Worth a look"),
+        "agencies": gettext("Agencies"),
+        "other-agency": gettext("Another agency's register"),
+        "other-officer": gettext("Another agency's register"),
         "batch": gettext("Several tables"),
     }
     if resource in named:

@@ -22,7 +22,7 @@ class Access(Enum):
     PUBLIC = "public"  # anonymous may have it; nothing of the catalog is in it
     SIGNED_IN = "signed_in"  # the signed-in agency's own account or own entries; not a query for data
     RECORDED = "recorded"  # gives data: not a byte leaves before its entry is durable
-    AUDIT = "audit"  # reads the ledger itself: recorded as audit.read
+    AUDIT = "audit"  # reads the ledger, or the register of others: recorded as audit.read
     OPERATION = "operation"  # figures of the service itself, for supervisors and operators; no data, so not recorded
 
 
@@ -63,7 +63,8 @@ _TILE = r"(x[0-9]{3}/){0,5}[0-9]{3}(\.p/[1-9][0-9]{0,2})?"
 _NAME = r"[a-z0-9_-]+"
 _SEQ = r"(?P<seq>0|[1-9][0-9]{0,15})"
 # The own agency's administration, and that of another for those who may see it.
-_AGENCY = r"/(?:agency|agencies/id/(?P<agency>[a-z][a-z0-9_-]{0,31}))"
+_OTHER = r"/agencies/id/(?P<agency>[a-z][a-z0-9_-]{0,31})"
+_AGENCY = rf"(?:/agency|{_OTHER})"
 _LOGIN = r"(?P<login>[a-z0-9][a-z0-9._-]{1,31})"
 _KEYID = r"(?P<keyid>[a-z0-9]{1,16}:[0-9a-f]{32})"
 _TOKEN = r"(?P<token>token:[0-9a-f]{16})"  # noqa: S105 - a token's public id, not a token
@@ -104,11 +105,13 @@ ROUTES = (
     _route("account", _READ, r"/account", Access.SIGNED_IN),
     _route("account-password", _READ | _POST, r"/account/password", Access.SIGNED_IN),
     _route("account-sessions", _POST, r"/account/sessions", Access.SIGNED_IN),
-    _route("agencies", _READ, r"/agencies", Access.SIGNED_IN),
+    _route("agencies", _READ, r"/agencies", Access.AUDIT),
     _route("agencies-register", _READ | _POST, r"/agencies/register", Access.SIGNED_IN),
-    _route("agency", _READ, _AGENCY, Access.SIGNED_IN),
+    _route("agency", _READ, r"/agency", Access.SIGNED_IN),
+    _route("other-agency", _READ, _OTHER, Access.AUDIT),
     _route("agency-enrol", _READ | _POST, rf"{_AGENCY}/enrol", Access.SIGNED_IN),
-    _route("agency-officer", _READ, rf"{_AGENCY}/officers/{_LOGIN}", Access.SIGNED_IN),
+    _route("agency-officer", _READ, rf"/agency/officers/{_LOGIN}", Access.SIGNED_IN),
+    _route("other-officer", _READ, rf"{_OTHER}/officers/{_LOGIN}", Access.AUDIT),
     _route(
         "agency-officer-change",
         _READ | _POST,

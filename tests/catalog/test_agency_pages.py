@@ -100,8 +100,19 @@ PATHS = {
 
 def test_every_page_of_the_register_is_signed_in_only_and_tried_below() -> None:
     routes = {route.name: route for route in ROUTES if route.name.startswith("agenc")}
-    assert all(route.access is Access.SIGNED_IN for route in routes.values())
+    assert all(route.access is Access.SIGNED_IN for name, route in routes.items() if name != "agencies")
     assert set(routes) - set(PATHS) == {"agency-key-revoke", "agency-token-revoke"}
+
+
+async def test_whoever_reads_the_register_of_others_is_recorded(app: InProcess) -> None:
+    office, own = await browser(app, "sfj-1"), await browser(app, "zhzf-3")
+    before = len(app.entries())
+    for path, status in (("/agencies", 200), ("/agencies/id/scjg", 200), ("/agencies/id/nobody", 404)):
+        await office.get(path, status)
+    await own.get("/agencies/id/scjg", 403)
+    await own.get("/agency", 200)
+    new = [(entry["kind"], entry["requester"], entry["resource"]) for entry in app.entries()[before:]]
+    assert new == [("audit.read", "sfj", name) for name in ("agencies", "other-agency", "other-agency")]
 
 
 @pytest.mark.parametrize(
