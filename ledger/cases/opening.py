@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ledger.cases.case import Case, Deadline, Person, Transfer
-from ledger.cases.states import FIRST_STOP, Act, Stop
+from ledger.cases.states import FIRST_STOP, Act, Stop, en, zh
 from ledger.errors import MoveError
 
 Entry = Mapping[str, Any]
@@ -43,7 +43,7 @@ def open_case(entry: Entry) -> Case:
             f"收到时间 {entry['received_at']} 晚于记录时间 {entry['t']}；请填写实际收到的时间",
         )
     if act not in _ACTS_OF[kind]:
-        raise MoveError("C1", f"{kind} begins no case of act {act}", f"{kind} 不能用于 {act}")
+        raise MoveError("C1", f"{kind} does not begin {en(act)}", f"{kind} 不能用于{zh(act)}")
     check_clock(entry, act, FIRST_STOP[act], entry["received_at"])
     check_files(entry)
     if kind == "request.received":
@@ -104,11 +104,11 @@ def _check_opener(entry: Entry, requester: str, provider: str) -> None:
     if "parent" not in entry and (entry["by"] not in allowed or entry["by_role"] != "agency"):
         raise MoveError(
             "C2",
-            f"{entry['by']} cannot record this as {entry['by_role']}; it is recorded by {' or '.join(sorted(allowed))}",
-            f"{entry['by']} 不能以 {entry['by_role']} 身份记录；应由{'或'.join(sorted(allowed))}记录",
+            f"{entry['by']} cannot record this as {en(entry['by_role'])}; {' or '.join(sorted(allowed))} can",
+            f"{entry['by']} 不能以{zh(entry['by_role'])}身份记录；应由{'或'.join(sorted(allowed))}记录",
         )
     if entry["by_duty"] not in _OPENERS:
-        raise MoveError("C12", f"not as {entry['by_duty']}", f"不得以 {entry['by_duty']} 身份办理")
+        raise MoveError("C12", f"not as {en(entry['by_duty'])}", f"不得以{zh(entry['by_duty'])}身份办理")
     if ("by_person" in entry) == (entry["by_duty"] == "system") or entry.get("by_person", 1) != 1:
         raise MoveError(
             "C13",
