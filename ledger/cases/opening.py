@@ -14,8 +14,6 @@ Entry = Mapping[str, Any]
 #: A request asks about so many subjects at most (DESIGN §4).
 MAX_SUBJECTS = 500
 OPENINGS = ("request.received", "correction.received", "transfer.notified")
-#: Who may write down an opening, over the desk or otherwise; the agency's own program too.
-_OPENERS = frozenset({"officer", "answerer", "approver", "system"})
 
 
 def open_case(entry: Entry) -> Case:
@@ -107,8 +105,6 @@ def _check_opener(entry: Entry, requester: str, provider: str) -> None:
             f"{entry['by']} cannot record this as {en(entry['by_role'])}; {' or '.join(sorted(allowed))} can",
             f"{entry['by']} 不能以{zh(entry['by_role'])}身份记录；应由{'或'.join(sorted(allowed))}记录",
         )
-    if entry["by_duty"] not in _OPENERS:
-        raise MoveError("C12", f"not as {en(entry['by_duty'])}", f"不得以{zh(entry['by_duty'])}身份办理")
     if ("by_person" in entry) == (entry["by_duty"] == "system") or entry.get("by_person", 1) != 1:
         raise MoveError(
             "C13",
