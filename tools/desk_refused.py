@@ -44,6 +44,8 @@ REFUSED: tuple[tuple[str, str, str, Part], ...] = (
     ("", "C4", "received in the future", lambda s: s.query(received_at="2026-11-24T01:00:00.000Z")),
     ("", "C5", "neither resource nor description", lambda s: s.query(resource=None)),
     ("", "C5", "a correction without what is wrong", lambda s: s.correction(**_words("officer"))),
+    ("", "C5", "a correction of what is served later", lambda s: s.correction(served=999)),
+    ("a supplement to a request of 300 subjects was asked for", "C6", "201 more", lambda s: s.add("request.supplemented", REQUESTER, "", "supplement", "item_commitments", items=201, items_root="0" * 64)),
     ("", "C6", "501 subjects", lambda s: s.query(items=501, items_root="0" * 64, **_words("reference", "item_commitments"))),
     ("", "C6", "a number of subjects without their root", lambda s: s.query(items=3)),
     ("", "C6", "no subject at all", lambda s: s.query(items=0, items_root="0" * 64, **_words("reference", "item_commitments"))),

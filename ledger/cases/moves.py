@@ -56,7 +56,7 @@ def _needs(rule: str, *names: str) -> Check:
 
 def _supplement(case: Case, entry: Entry) -> None:
     check_files(entry)
-    check_subjects(entry)
+    check_subjects(entry, case.subjects)
     need_words(entry, "C20", "supplement")
 
 

@@ -131,17 +131,24 @@ def _check_request(entry: Entry, act: Act) -> None:
 def _check_described(entry: Entry) -> None:
     if "resource" not in entry or entry["kind"] == "correction.received":
         need_words(entry, "C5", "description")
+    if entry.get("served", -1) >= entry["seq"]:
+        raise MoveError(
+            "C5",
+            f"what was served by entry {entry['served']} comes after this",
+            f"第 {entry['served']} 条在本条之后",
+        )
 
 
-def check_subjects(entry: Entry) -> None:
-    """C6: number, root and commitments of the subjects come together, and there are not too many."""
+def check_subjects(entry: Entry, before: int = 0) -> None:
+    """C6: number, root and commitments of the subjects come together; with those before there are not too many."""
     present = [name in entry for name in ("items", "items_root")] + ["item_commitments" in entry.get("commit", {})]
-    if any(present) and (not all(present) or not 1 <= entry["items"] <= MAX_SUBJECTS):
+    if any(present) and (not all(present) or not 1 <= entry["items"] <= MAX_SUBJECTS - before):
         raise MoveError(
             "C6",
-            f"the table of subjects has {entry.get('items', 'no')} rows; it has 1 to {MAX_SUBJECTS}, with its root: "
-            "split a longer one into several requests",
-            f"对象清单有 {entry.get('items', '无')} 行；应为 1 至 {MAX_SUBJECTS} 行并附根哈希：超出的请分成几个请求",
+            f"the table of subjects has {entry.get('items', 'no')} rows; want 1 to {MAX_SUBJECTS - before}, with its "
+            "root: split a longer one into several requests",
+            f"对象清单有 {entry.get('items', '无')} 行；应为 1 至 {MAX_SUBJECTS - before} 行并附根哈希："
+            "超出的请分成几个请求",
         )
 
 
