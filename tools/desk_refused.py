@@ -62,6 +62,7 @@ REFUSED: tuple[tuple[str, str, str, Part], ...] = (
     ("", "C8", "a clause that is neither law nor standard", lambda s: s.query(standing=None)),
     ("", "C8", "the clock of another stop", lambda s: s.query(stop="decided")),
     ("", "C8", "an extension without a clause", lambda s: s.query(**{**no_clock(), "clause": None, "standing": None, "working_days": None, "due_at": None}, extension_days=3)),
+    ("", "C8", "a target before the receipt", lambda s: s.query(target_at="2026-11-23T00:30:00.000Z")),
     ("", "C8", "at once without a target", lambda s: s.query(clock="at_once", urgent_clause="x")),
     ("", "C9", "an attachment without a declared review", lambda s: s.query(files=2, files_reviewed=1, **_words("attachments", "reference"))),
     ("", "C9", "attachments of which nothing is committed to", lambda s: s.query(files=1, files_reviewed=1)),
