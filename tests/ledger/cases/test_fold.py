@@ -179,6 +179,15 @@ def test_a_case_that_was_passed_on_twice_again_waits_for_a_name_again() -> None:
     assert case.state is State.WITH_SUPERVISOR and case.linked == "q-1.3"
 
 
+def test_a_refusal_after_a_provider_was_named_and_the_case_opened_again_is_a_refusal() -> None:
+    story = story_of("the supervisor named the provider")
+    story.disputed(2)
+    story.resolved("provide")
+    drafted = story.drafted(by="jtys")
+    story.refused(by="jtys", drafted=drafted["seq"])
+    assert fold(story.entries).state is State.REFUSED
+
+
 def test_what_came_on_paper_is_written_down_by_either_party_with_both_instants() -> None:
     story = Story()
     at = stamp(story.now)
