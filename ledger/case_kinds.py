@@ -413,5 +413,5 @@ _PROGRAM = (
     ),
 )
 
-#: Kinds that carry on a case; the first three groups of an opening kind begin one.
+#: All of them; the last group is written by the program or the operator, not in a case's course by a person.
 ALL = (*_REQUESTS, *_DISPUTES, *_ORDERS, *_TRANSFERS, *_CORRECTIONS, *_PROGRAM)

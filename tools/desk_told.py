@@ -147,6 +147,19 @@ def _supplement(story: Story) -> None:
     story.add("request.supplement_asked", PROVIDER)
 
 
+def _many_subjects(story: Story) -> None:
+    words = ("item_commitments", "officer", "reference")
+    story.query(items=300, items_root="0" * 64, commit=dict.fromkeys(words, "0" * 64))
+    story.authenticated()
+    story.add("request.supplement_asked", PROVIDER)
+
+
+def _more_subjects(story: Story) -> None:
+    _many_subjects(story)
+    words = ("supplement", "item_commitments")
+    story.add("request.supplemented", REQUESTER, "", *words, items=200, items_root="0" * 64)
+
+
 def _supplemented(story: Story) -> None:
     _supplement(story)
     story.wait(days=2).add(
@@ -401,6 +414,8 @@ STORIES: Mapping[str, Part] = {
     "not authenticated: the clock runs on": _auth_failed,
     "authenticated after a first failure": _authenticated_late,
     "a supplement was asked for: the clock runs on": _supplement,
+    "a supplement to a request of 300 subjects was asked for": _many_subjects,
+    "200 subjects more": _more_subjects,
     "a supplement came after two days": _supplemented,
     "withdrawn in time": _withdrawn,
     "withdrawn after it was due: it was never answered": _withdrawn_late,

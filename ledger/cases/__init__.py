@@ -25,7 +25,16 @@ from ledger.cases.drafting import (
 from ledger.cases.fold import Refused, apply, fold, survey
 from ledger.cases.moves import Allowed, allowed, allowed_to
 from ledger.cases.states import Act, Party, State, Stop
-from ledger.cases.timeliness import Reading, Timeliness, chain, missing_materials, readings, total_working_days, urgency
+from ledger.cases.timeliness import (
+    Reading,
+    Timeliness,
+    chain,
+    missing_materials,
+    overdue_reports,
+    readings,
+    total_working_days,
+    urgency,
+)
 
 __all__ = [
     "Act",
@@ -57,6 +66,7 @@ __all__ = [
     "fold",
     "known_officers",
     "missing_materials",
+    "overdue_reports",
     "read_case",
     "readings",
     "survey",

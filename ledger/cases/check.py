@@ -14,6 +14,7 @@ from ledger.case_kinds import ALL
 from ledger.cases.case import Case
 from ledger.cases.fold import apply
 from ledger.cases.opening import OPENINGS
+from ledger.entries import check_entry
 from ledger.errors import EntryError, MoveError
 
 Entry = Mapping[str, Any]
@@ -64,11 +65,11 @@ def findings(
     last = 0
     for entry in entries:
         last = entry["seq"]
-        if entry["kind"] not in _CASE_KINDS:
-            _learn(world, entry)
-            continue
-        before = world.cases.get(entry["case"])
+        before = world.cases.get(str(entry.get("case")))
         try:
+            if entry["kind"] not in _CASE_KINDS:
+                _learn(world, entry)
+                continue
             after = apply(before, entry)
             _check_actor(world, entry)
             _check_across(world, before, after, entry)
@@ -142,10 +143,16 @@ def check_persons(case: Case, entries: Iterable[Entry], officers: Mapping[int, s
 
 def _finding(entry: Entry, error: EntryError | MoveError) -> Finding:
     rule = error.rule if isinstance(error, MoveError) else type(error).__name__
-    return Finding(entry["seq"], entry["case"], rule, error.en, error.zh)
+    return Finding(entry["seq"], str(entry.get("case", "")), rule, error.en, error.zh)
+
+
+_LEARNT = frozenset({"agency.registered", "office.named", "batch.ingested", *_CAUSES})
 
 
 def _learn(world: _World, entry: Entry) -> None:
+    if entry["kind"] not in _LEARNT:
+        return
+    check_entry(entry)
     match entry["kind"]:
         case "agency.registered":
             world.roles[entry["agency"]] = entry
@@ -153,7 +160,7 @@ def _learn(world: _World, entry: Entry) -> None:
             world.offices[entry["agency"]] = entry["office"]
         case "batch.ingested":
             world.batches[entry["batch"]] = f"{entry['database']}/{entry['table']}"
-        case kind if kind in _CAUSES:
+        case _:
             world.causes.add(entry["seq"])
 
 

@@ -37,7 +37,8 @@ def supplement_asked(case: Case, entry: Entry) -> Case:
 
 
 def supplemented(case: Case, entry: Entry) -> Case:
-    return replace(_waited(case, entry), awaiting_supplement=False)
+    subjects = case.subjects + entry.get("items", 0)
+    return replace(_waited(case, entry), awaiting_supplement=False, subjects=subjects)
 
 
 def extension_asked(case: Case, entry: Entry) -> Case:

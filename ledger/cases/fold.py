@@ -11,7 +11,7 @@ from ledger.cases.case import Case, Person
 from ledger.cases.effects import EFFECTS
 from ledger.cases.moves import MOVES, Move, next_steps, who_may
 from ledger.cases.opening import open_case
-from ledger.cases.states import STATE_WORDS, Party
+from ledger.cases.states import STATE_WORDS, Party, en, zh
 from ledger.errors import EntryError, MoveError
 
 #: Entries that change nothing an officer looked at.
@@ -97,23 +97,31 @@ def check_actor(case: Case, move: Move, entry: Mapping[str, Any]) -> Party:
     """Who acted; raises unless it is somebody who may make the move (rules C11, C12, C13)."""
     party = party_of(case, entry)
     if party is None or party not in move.who:
-        en, zh = who_may(move)
+        who_en, who_zh = who_may(move)
         raise MoveError(
             "C11",
-            f"{entry.get('by', 'the program')} as {entry.get('by_role', 'program')} cannot do this; {en} can",
-            f"{entry.get('by', '系统')} 不能以 {entry.get('by_role', 'program')} 身份办理；应由{zh}办理",
+            f"{entry.get('by', 'the program')}{_as_en(entry)} cannot do this; {who_en} can",
+            f"{entry.get('by', '系统')}{_as_zh(entry)}不能办理；应由{who_zh}办理",
         )
     if party is Party.PROGRAM:
         return party
     if entry["by_duty"] not in move.who[party]:
-        en, zh = who_may(move)
+        who_en, who_zh = who_may(move)
         raise MoveError(
             "C12",
-            f"not as {entry['by_duty']}; this is done by {en}",
-            f"不得以 {entry['by_duty']} 身份办理；应由{zh}办理",
+            f"not as {en(entry['by_duty'])}; this is done by {who_en}",
+            f"不得以{zh(entry['by_duty'])}身份办理；应由{who_zh}办理",
         )
     _check_person(case, entry)
     return party
+
+
+def _as_en(entry: Mapping[str, Any]) -> str:
+    return f" as {en(entry['by_role'])}" if "by_role" in entry else ""
+
+
+def _as_zh(entry: Mapping[str, Any]) -> str:
+    return f"（以{zh(entry['by_role'])}身份）" if "by_role" in entry else ""
 
 
 def _check_person(case: Case, entry: Mapping[str, Any]) -> None:
@@ -155,8 +163,8 @@ def _row(case: Case, entry: Mapping[str, Any]) -> Move:
             entry,
             MoveError(
                 "C14",
-                "the state of the case does not allow it" if case.act in move.acts else f"not in a case of {case.act}",
-                "案件当前状态不允许" if case.act in move.acts else f"{case.act} 类案件没有此项办理",
+                "the state of the case does not allow it" if case.act in move.acts else f"not in {en(case.act)}",
+                "案件当前状态不允许" if case.act in move.acts else f"{zh(case.act)}没有此项办理",
             ),
         )
     return move

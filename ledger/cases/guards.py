@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from ledger.cases.case import Case, Deadline
 from ledger.cases.opening import Entry, check_clock, check_files, check_subjects, deadline, need_words
-from ledger.cases.states import Act, State, Stop
+from ledger.cases.states import Act, State, Stop, en, zh
 from ledger.errors import MoveError
 
 #: ``when(case, at)``: raises where no entry of the kind can be made at ``at`` (in the form of ``t``).
@@ -106,8 +106,8 @@ def answers(case: Case, entry: Entry) -> None:
     if result not in may:
         raise MoveError(
             "C28",
-            f"not {result} now; possible are {', '.join(sorted(may))}",
-            f"此时不能答复 {result}；可选 {'、'.join(sorted(may))}",
+            f"not answered {en(result)!r} now; possible are {', '.join(en(one) for one in sorted(may))}",
+            f"此时不能答复“{zh(result)}”；可选：{'、'.join(zh(one) for one in sorted(may))}",
         )
     if case.act is Act.APPLICATION and case.decided is None and entry["by_duty"] != "approver":
         raise MoveError(
@@ -176,8 +176,8 @@ def _only(entry: Entry, rule: str, *names: str) -> None:
         if entry.get(name) and name not in names:
             raise MoveError(
                 rule,
-                f"an answer {entry['result']} has no {name}",
-                f"答复 {entry['result']} 不得有 {name}",
+                f"an answer {en(entry['result'])!r} has no {name}",
+                f"答复“{zh(entry['result'])}”不得有 {name}",
             )
 
 

@@ -56,7 +56,7 @@ def _needs(rule: str, *names: str) -> Check:
 
 def _supplement(case: Case, entry: Entry) -> None:
     check_files(entry)
-    check_subjects(entry)
+    check_subjects(entry, case.subjects)
     need_words(entry, "C20", "supplement")
 
 
@@ -148,7 +148,6 @@ TABLE: tuple[Move, ...] = (
         {_REQUESTER: _PERSON_ASKS, _AUTHORITY: _APPROVES},
         _ALL_STATES,
         _ALL_ACTS,
-        when=(supervision.a_dispute_is_open,),
         check=(supervision.concludes_the_step,),
         only={_REQUESTER: supervision.negotiation_is_open, _AUTHORITY: supervision.mediation_is_open},
     ),

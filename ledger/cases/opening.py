@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ledger.cases.case import Case, Deadline, Person, Transfer
-from ledger.cases.states import FIRST_STOP, Act, Stop
+from ledger.cases.states import FIRST_STOP, Act, Stop, en, zh
 from ledger.errors import MoveError
 
 Entry = Mapping[str, Any]
@@ -14,8 +14,6 @@ Entry = Mapping[str, Any]
 #: A request asks about so many subjects at most (DESIGN §4).
 MAX_SUBJECTS = 500
 OPENINGS = ("request.received", "correction.received", "transfer.notified")
-#: Who may write down an opening, over the desk or otherwise; the agency's own program too.
-_OPENERS = frozenset({"officer", "answerer", "approver", "system"})
 
 
 def open_case(entry: Entry) -> Case:
@@ -43,7 +41,7 @@ def open_case(entry: Entry) -> Case:
             f"收到时间 {entry['received_at']} 晚于记录时间 {entry['t']}；请填写实际收到的时间",
         )
     if act not in _ACTS_OF[kind]:
-        raise MoveError("C1", f"{kind} begins no case of act {act}", f"{kind} 不能用于 {act}")
+        raise MoveError("C1", f"{kind} does not begin {en(act)}", f"{kind} 不能用于{zh(act)}")
     check_clock(entry, act, FIRST_STOP[act], entry["received_at"])
     check_files(entry)
     if kind == "request.received":
@@ -104,11 +102,9 @@ def _check_opener(entry: Entry, requester: str, provider: str) -> None:
     if "parent" not in entry and (entry["by"] not in allowed or entry["by_role"] != "agency"):
         raise MoveError(
             "C2",
-            f"{entry['by']} cannot record this as {entry['by_role']}; it is recorded by {' or '.join(sorted(allowed))}",
-            f"{entry['by']} 不能以 {entry['by_role']} 身份记录；应由{'或'.join(sorted(allowed))}记录",
+            f"{entry['by']} cannot record this as {en(entry['by_role'])}; {' or '.join(sorted(allowed))} can",
+            f"{entry['by']} 不能以{zh(entry['by_role'])}身份记录；应由{'或'.join(sorted(allowed))}记录",
         )
-    if entry["by_duty"] not in _OPENERS:
-        raise MoveError("C12", f"not as {entry['by_duty']}", f"不得以 {entry['by_duty']} 身份办理")
     if ("by_person" in entry) == (entry["by_duty"] == "system") or entry.get("by_person", 1) != 1:
         raise MoveError(
             "C13",
@@ -135,17 +131,24 @@ def _check_request(entry: Entry, act: Act) -> None:
 def _check_described(entry: Entry) -> None:
     if "resource" not in entry or entry["kind"] == "correction.received":
         need_words(entry, "C5", "description")
+    if entry.get("served", -1) >= entry["seq"]:
+        raise MoveError(
+            "C5",
+            f"what was served by entry {entry['served']} comes after this",
+            f"第 {entry['served']} 条在本条之后",
+        )
 
 
-def check_subjects(entry: Entry) -> None:
-    """C6: number, root and commitments of the subjects come together, and there are not too many."""
+def check_subjects(entry: Entry, before: int = 0) -> None:
+    """C6: number, root and commitments of the subjects come together; with those before there are not too many."""
     present = [name in entry for name in ("items", "items_root")] + ["item_commitments" in entry.get("commit", {})]
-    if any(present) and (not all(present) or not 1 <= entry["items"] <= MAX_SUBJECTS):
+    if any(present) and (not all(present) or not 1 <= entry["items"] <= MAX_SUBJECTS - before):
         raise MoveError(
             "C6",
-            f"the table of subjects has {entry.get('items', 'no')} rows; it has 1 to {MAX_SUBJECTS}, with its root: "
-            "split a longer one into several requests",
-            f"对象清单有 {entry.get('items', '无')} 行；应为 1 至 {MAX_SUBJECTS} 行并附根哈希：超出的请分成几个请求",
+            f"the table of subjects has {entry.get('items', 'no')} rows; want 1 to {MAX_SUBJECTS - before}, with its "
+            "root: split a longer one into several requests",
+            f"对象清单有 {entry.get('items', '无')} 行；应为 1 至 {MAX_SUBJECTS - before} 行并附根哈希："
+            "超出的请分成几个请求",
         )
 
 

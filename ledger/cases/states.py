@@ -119,3 +119,37 @@ DUTY_WORDS = {
     "approver": ("approver", "负责人"),
     "system": ("system", "业务系统"),
 }
+
+#: Codes that entries hold, as people call them.
+CODE_WORDS = {
+    "query": ("a query", "查询"),
+    "application": ("an application for sharing", "共享申请"),
+    "correction": ("a correction", "校核"),
+    "transfer": ("a case transfer", "案件移送"),
+    "full": ("in full", "全部提供"),
+    "partial": ("in part", "部分提供"),
+    "no_record": ("no record", "无记录"),
+    "redirected": ("passed on", "转其他单位"),
+    "delivered_offline": ("delivered offline", "线下交付"),
+    "negotiation": ("the negotiation", "协商"),
+    "data_authority": ("the data authority", "数据主管部门"),
+    "government": ("the government", "县政府"),
+    "justice": ("the justice bureau", "司法局"),
+    "inspection": ("the inspection office", "督查室"),
+    "agency": ("an agency", "单位"),
+    "urging_letter": ("an urging letter", "督办函"),
+    "opinion": ("an opinion", "监督意见书"),
+    "decision": ("a decision", "监督决定书"),
+    "inspection_opinion": ("an inspection opinion", "督查意见"),
+    **DUTY_WORDS,
+}
+
+
+def en(code: str) -> str:
+    """A code in English."""
+    return CODE_WORDS[code][0]
+
+
+def zh(code: str) -> str:
+    """A code in Chinese."""
+    return CODE_WORDS[code][1]

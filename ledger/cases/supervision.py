@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ledger.cases.case import Case, Order, Verdict
 from ledger.cases.opening import Entry, need_words
+from ledger.cases.states import en, zh
 from ledger.errors import MoveError
 
 #: Entries besides the exits that cost the requester something, and can be disputed and judged: "no cheap exit".
@@ -22,8 +23,8 @@ def no_dispute_is_open(case: Case, at: str) -> None:
     if case.open_dispute is not None:
         raise MoveError(
             "C43",
-            f"the {case.open_dispute.step} of entry {case.open_dispute.seq} is not concluded; one step at a time",
-            f"第 {case.open_dispute.seq} 条的争议（{case.open_dispute.step}）尚未了结；逐级办理",
+            f"the dispute of entry {case.open_dispute.seq} lies with {en(case.open_dispute.step)}; one step at a time",
+            f"第 {case.open_dispute.seq} 条的争议（{zh(case.open_dispute.step)}）尚未了结；逐级办理",
         )
 
 
@@ -53,8 +54,8 @@ def disputes_in_order(case: Case, entry: Entry) -> None:
     if before is not None and (not last or (last[-1].step, last[-1].outcome) != (before, "not_settled")):
         raise MoveError(
             "C40",
-            f"{step} comes after {before} about the same matter ended without a settlement",
-            f"同一事项的 {before} 未达成一致后，才可进入 {step}",
+            f"{en(step)} comes after {en(before)}, about the same matter, ended without a settlement",
+            f"同一事项经{zh(before)}未达成一致后，才可提交{zh(step)}",
         )
     need_words(entry, "C40", "reason")
 
@@ -83,6 +84,7 @@ def mediation_failed(case: Case, at: str) -> None:
 
 
 def negotiation_is_open(case: Case, at: str) -> None:
+    """How it ended the requester says; what it or the government found, the data authority."""
     if case.open_dispute is None or case.open_dispute.step != "negotiation":
         raise MoveError("C44", "no negotiation is open", "没有进行中的协商")
 
@@ -92,11 +94,6 @@ def mediation_is_open(case: Case, at: str) -> None:
         raise MoveError("C44", "nothing lies with the data authority", "没有待数据主管部门处理的争议")
 
 
-def a_dispute_is_open(case: Case, at: str) -> None:
-    if case.open_dispute is None:
-        raise MoveError("C44", "no dispute is open", "没有未了结的争议")
-
-
 def concludes_the_step(case: Case, entry: Entry) -> None:
     dispute = case.open_dispute
     if dispute is None or entry["dispute"] != dispute.seq:
@@ -104,12 +101,6 @@ def concludes_the_step(case: Case, entry: Entry) -> None:
             "C44",
             f"the open dispute is entry {dispute.seq if dispute else 'none'}, not {entry['dispute']}",
             f"未了结的争议为第 {dispute.seq if dispute else '无'} 条，而非第 {entry['dispute']} 条",
-        )
-    if (dispute.step == "negotiation") != (entry["by_role"] == "agency"):
-        raise MoveError(
-            "C44",
-            "the requester says how the negotiation ended, the data authority what it or the government found",
-            "协商结果由查询方记录；协调结果和政府决定由数据主管部门记录",
         )
     if dispute.step == "government":
         need_words(entry, "C45", "document")
@@ -174,9 +165,10 @@ def issues_its_own_form(case: Case, entry: Entry) -> None:
     if (entry["issuer"], entry["by_role"]) != (issuer, recorder):
         raise MoveError(
             "C50",
-            f"{entry['form']} is issued by {issuer} and recorded by {recorder}, not {entry['issuer']} and "
-            f"{entry['by_role']}",
-            f"{entry['form']} 由 {issuer} 制发、{recorder} 记录，而非 {entry['issuer']} 与 {entry['by_role']}",
+            f"{en(entry['form'])} is issued by {en(issuer)} and recorded by {en(recorder)}, not by "
+            f"{en(entry['issuer'])} and {en(entry['by_role'])}",
+            f"{zh(entry['form'])}由{zh(issuer)}制发、{zh(recorder)}记录，而非{zh(entry['issuer'])}制发、"
+            f"{zh(entry['by_role'])}记录",
         )
     proposed = case.proposed if entry["form"] == "decision" else None
     if entry.get("proposed") != proposed or (entry["form"] == "decision" and proposed is None):

@@ -118,6 +118,18 @@ def urgency(case: Case, now: str) -> Urgency | None:
     return Urgency(case.target_at, taken, None if end is None and not over else not over)
 
 
+def overdue_reports(case: Case, now: str) -> tuple[int, ...]:
+    """The orders that stand and whose report, due at a time that the office set, had not come at ``now``."""
+    return tuple(
+        order.seq
+        for order in case.orders
+        if not order.revoked
+        and order.reported is None
+        and order.report_due_at is not None
+        and order.report_due_at < now
+    )
+
+
 def chain(case_id: str, cases: Mapping[str, Case]) -> tuple[Case, ...]:
     """The cases of one request that was passed on, the first one first.
 

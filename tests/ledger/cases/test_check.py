@@ -169,6 +169,7 @@ ACROSS: dict[str, tuple[str, Callable[[Story], Any]]] = {
     ),
     "passed on to a case that is there": ("C82", lambda s: (_another(s), query_and_redirect(s))),
     "two cases passed on to one": ("C82", lambda s: (query_and_redirect(s), passed_on()(s), _again(s))),
+    "two cases passed on to one that never began": ("C82", lambda s: (query_and_redirect(s), _again(s))),
     "a batch that is not there": ("C85", lambda s: (s.correction(), s.add("correction.answered", PROVIDER, **_HERE))),
     "a batch of another table": ("C85", lambda s: (_other_batch(s), s.add("correction.answered", PROVIDER, **_HERE))),
     "a deadline set by nothing": ("C86", lambda s: (_no_clock(s), s.add("deadline.set", cause=0, **clock()))),
@@ -285,7 +286,7 @@ def test_numbers_of_persons_stand_for_officers_one_to_one() -> None:
     names: dict[int, str | None] = {0: "officer-1", 1: "answerer-7", 2: "answerer-7", 3: "approver-2"}
     check_persons(case, entries, names)
     check_persons(case, entries, {**names, 2: None})
-    for wrong in ({3: "answerer-7"}, {2: "approver-2"}, {1: "approver-2"}):
+    for wrong in ({3: "answerer-7"}, {2: "approver-2"}, {1: "approver-2"}, {1: "answerer-8"}):
         with pytest.raises(MoveError) as caught:
             check_persons(case, entries, {**names, **wrong})
         assert caught.value.rule == "C84"

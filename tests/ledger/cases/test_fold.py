@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from ledger.case_kinds import ALL, BY
 from ledger.cases import Party, State, allowed, allowed_to, apply, fold, survey
-from ledger.cases.states import DUTY_WORDS, PARTY_WORDS, STATE_WORDS
+from ledger.cases.states import CODE_WORDS, DUTY_WORDS, PARTY_WORDS, STATE_WORDS
 from ledger.errors import EntryError, MoveError, VersionTooNewError
+from ledger.fields import Field
 from tools.desk_refused import REFUSED
 from tools.desk_stories import PROVIDER, REQUESTER, Story, stamp
 from tools.desk_told import STORIES, story_of, told
@@ -32,9 +34,20 @@ def test_a_refused_move_says_the_state_and_who_may_do_what_next_in_both_language
 
 
 def test_everything_has_its_words_in_both_languages() -> None:
-    for words in (STATE_WORDS, PARTY_WORDS, DUTY_WORDS):
+    for words in (STATE_WORDS, PARTY_WORDS, DUTY_WORDS, CODE_WORDS):
         assert all(en and zh and en != zh for en, zh in words.values())
     assert set(STATE_WORDS) == set(State) and set(PARTY_WORDS) == set(Party)
+
+
+def test_every_code_that_an_error_may_name_has_its_words() -> None:
+    def codes(field: Field) -> set[str]:
+        return set(field.want_en.removeprefix("one of ").split(", "))
+
+    fields = {kind.name: kind.fields for kind in ALL}
+    named = codes(BY["by_role"]) | codes(BY["by_duty"]) | codes(fields["request.received"]["act"])
+    named |= codes(fields["request.answered"]["result"]) | codes(fields["request.disputed"]["step"])
+    named |= codes(fields["order.issued"]["form"]) | codes(fields["order.issued"]["issuer"])
+    assert named <= set(CODE_WORDS)
 
 
 def test_no_entries_are_no_case() -> None:
@@ -134,8 +147,6 @@ def test_a_reminder_moves_no_revision_and_everything_else_does() -> None:
 
 
 def test_no_kind_holds_a_fee_or_words_and_every_kind_of_a_person_says_who() -> None:
-    from ledger.case_kinds import ALL, BY
-
     for kind in ALL:
         assert not any("fee" in name or "amount" in name for name in kind.fields)
         free = [name for name, field in kind.fields.items() if field.want_en.startswith("text of")]
@@ -166,6 +177,15 @@ def test_a_case_that_was_passed_on_twice_again_waits_for_a_name_again() -> None:
     story.add("request.answered", "jtys", "", "text", result="redirected")
     case = fold(story.entries)
     assert case.state is State.WITH_SUPERVISOR and case.linked == "q-1.3"
+
+
+def test_a_refusal_after_a_provider_was_named_and_the_case_opened_again_is_a_refusal() -> None:
+    story = story_of("the supervisor named the provider")
+    story.disputed(2)
+    story.resolved("provide")
+    drafted = story.drafted(by="jtys")
+    story.refused(by="jtys", drafted=drafted["seq"])
+    assert fold(story.entries).state is State.REFUSED
 
 
 def test_what_came_on_paper_is_written_down_by_either_party_with_both_instants() -> None:

@@ -13,6 +13,7 @@ from ledger.cases import (
     chain,
     fold,
     missing_materials,
+    overdue_reports,
     readings,
     total_working_days,
     urgency,
@@ -186,6 +187,21 @@ def test_the_checklist_of_a_transfer_says_what_is_missing_and_stops_nothing() ->
     crime = Story()
     crime.transfer(transfer="crime")
     assert missing_materials(fold(crime.entries)) == missing_materials(fold(told("no record"))) == ()
+
+
+def test_a_report_is_overdue_past_the_time_that_the_office_set() -> None:
+    name, due = "urged by the justice bureau", "2026-12-04T16:00:00.000Z"
+    assert overdue_reports(fold(told(name)), due) == ()
+    assert overdue_reports(fold(told(name)), "2026-12-04T16:00:00.001Z") == (3,)
+    assert overdue_reports(fold(told("urged, answered late and reported")), "2026-12-31T00:00:00.000Z") == ()
+    story = story_of(name)
+    story.add("order.objected", PROVIDER, about=3)
+    story.add("order.objection_answered", "sfj", objection=4, outcome="revoked")
+    assert overdue_reports(fold(story.entries), "2026-12-31T00:00:00.000Z") == ()
+
+
+def test_subjects_of_a_supplement_are_added() -> None:
+    assert fold(told("200 subjects more")).subjects == 500
 
 
 def test_the_helper_counts_weekdays() -> None:
