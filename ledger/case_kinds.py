@@ -8,6 +8,7 @@ codes, counts and instants.
 from __future__ import annotations
 
 from ledger.fields import AUTH, COUNT, HASH, IDENTIFIER, TIMESTAMP, Field, Kind, choice, list_of, text
+from ledger.rule_kinds import DEADLINE_FIELDS
 
 #: Roles in which an agency acts: a party to the case, the data authority (政务数据共享主管部门), the county's justice
 #: bureau (县司法局, 行政执法监督机构) or its inspection office (县政府督查室). The operator acts in no case.
@@ -27,22 +28,9 @@ BY: dict[str, Field] = {
     "auth": AUTH,
     "keyid": IDENTIFIER.optional(),
 }
-#: What an entry says of the deadline that it relies on, as ``ledger.rules.Deadline.fields`` gives it, so that anybody
-#: can count again (DESIGN §3); and by how many working days its clause lets it be extended.
-CLOCK: dict[str, Field] = {
-    "act": choice("query", "application", "correction", "transfer"),
-    "stop": choice("decided", "supplied", "sent"),
-    "clock": choice("due", "unconfirmed", "no_clock", "at_once"),
-    "clause": IDENTIFIER.optional(),
-    "standing": choice("statutory", "local_standard").optional(),
-    "working_days": COUNT.optional(),
-    "due_at": TIMESTAMP.optional(),
-    "urgent_clause": IDENTIFIER.optional(),
-    "target_at": TIMESTAMP.optional(),
-    "register": HASH,
-    "calendars": HASH,
-    "extension_days": COUNT.optional(),
-}
+#: What an entry says of the deadline that it relies on, so that anybody can count again (DESIGN §3), and by how many
+#: working days its clause lets it be extended.
+CLOCK: dict[str, Field] = {**DEADLINE_FIELDS, "extension_days": COUNT.optional()}
 #: How it came: over the desk, or on paper and by telephone with somebody writing it down.
 _RECEIPT: dict[str, Field] = {"channel": choice("desk", "letter", "phone", "in_person"), "received_at": TIMESTAMP}
 #: Attachments: how many, and of how many 保密审查 was declared; names and SHA-256 are the particular ``attachments``.

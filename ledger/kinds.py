@@ -22,7 +22,7 @@ from ledger.fields import (
     list_of,
     text,
 )
-from ledger.kinds_rules import RULE_KINDS
+from ledger.rule_kinds import RULE_KINDS
 
 _ASKED: dict[str, Field] = {
     "requester": IDENTIFIER,

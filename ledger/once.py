@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ledger.kinds_rules import RULE_KINDS
+from ledger.rule_kinds import RULE_KINDS
 
 
 def anchor(size: int) -> str:

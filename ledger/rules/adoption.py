@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from ledger.kinds_rules import RULE_KINDS
 from ledger.log import canonical
+from ledger.rule_kinds import RULE_KINDS
 from ledger.rules.calendars import Calendar, Calendars
 from ledger.rules.clauses import Clause
 from ledger.rules.deadlines import Rulebook

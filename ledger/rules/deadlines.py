@@ -2,7 +2,7 @@
 
 For other modules: make a :class:`Rulebook` (``packaged()``, or what the ledger's entries make of it:
 :func:`ledger.rules.adoption.fold`), call :func:`deadline`, put :meth:`Deadline.fields` into the entry. Their forms are
-``ledger.kinds_rules.DEADLINE_FIELDS``. The day of the start, by the clock of Asia/Shanghai, is day zero; the answer is
+``ledger.rule_kinds.DEADLINE_FIELDS``. The day of the start, by the clock of Asia/Shanghai, is day zero; the answer is
 due at the end of the last working day, and is on time if given at ``due_at`` or before.
 """
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ledger import entries
 from ledger.fields import Kind
-from ledger.kinds_rules import DEADLINE_FIELDS
+from ledger.rule_kinds import DEADLINE_FIELDS
 from ledger.rules import (
     SHANGHAI,
     Calendars,
