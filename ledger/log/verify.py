@@ -375,7 +375,7 @@ class Walk:
         entries, stored = block
         sha256 = hashlib.sha256
         leaves = [sha256(b"\0" + entry).digest() for entry in entries]
-        if b"".join(leaves) != stored or max(map(len, entries)) > MAX_ENTRY_BYTES:
+        if b"".join(leaves) != stored:
             return False
         prevs = [chain.prev, *leaves[:-1]]
         try:
@@ -421,20 +421,29 @@ def _select(db: sqlite3.Connection, start: int, end: int | None) -> sqlite3.Curs
     return db.execute(f"{_SELECT} WHERE seq >= ? AND seq < ? ORDER BY seq", (least, end))
 
 
+_BLOCK = "SELECT entry, hash FROM entries WHERE seq >= ? AND seq < ? ORDER BY seq"
+
+
 def _read_block(db: sqlite3.Connection, start: int, end: int) -> tuple[Sequence[bytes], bytes] | None:
-    """Entries and their joined hashes of a range; None unless all are there, in order and stored as bytes."""
+    """Entries and their joined hashes of a range; None unless all are there and stored as bytes of a good length.
+
+    As many rows as numbers in the range are one row for each: the number is the table's key. The caller compares it
+    with the one in the entry.
+    """
     try:
-        rows = _select(db, start, end).fetchall()
+        rows = db.execute(_BLOCK, (start, end)).fetchall()
     except _READ_ERRORS as error:
         if hinders(error):
             raise
         return None
-    if not rows:
+    if len(rows) != end - start:
         return None
-    seqs, entries, hashes = zip(*rows, strict=True)
-    if seqs != tuple(range(start, end)) or set(map(type, entries)) != {bytes} or set(map(type, hashes)) != {bytes}:
-        return None
-    if set(map(len, hashes)) != {_HASH_BYTES}:  # or a byte could move from one to the next
+    entries, hashes = zip(*rows, strict=True)
+    try:
+        # The length of each hash, or a byte could move from one to the next. Numbers and NULL have no length.
+        if set(map(len, hashes)) != {_HASH_BYTES} or max(map(len, entries)) > MAX_ENTRY_BYTES:
+            return None
+    except TypeError:
         return None
     return entries, b"".join(hashes)
 
