@@ -14,18 +14,17 @@ from typing import Any
 from catalog.authentication import Credentials
 from catalog.desk import ask as asking
 from catalog.desk.ask import REFERENCE_KINDS, Ask
-from catalog.desk.errors import FasterError, NoCaseError, NotAllowedError
+from catalog.desk.errors import DeskError, FasterError, NoCaseError, NotAllowedError
 from catalog.desk.files import Attachment, Files, Upload, attachments_of, check, fields_of, kind_of
 from catalog.desk.rulebooks import SHARING_CLASS, Rulebooks, clock_fields
 from catalog.desk.shelf import FILE, Shelf
-from catalog.desk.subjects import Subject
 from catalog.errors import RequestError
 from catalog.identity import duties, officers
 from catalog.identity.actor import Actor
 from catalog.identity.agencies import agencies
 from catalog.listing import local_time
 from catalog.service import Service
-from ledger import ConflictError, entries
+from ledger import ConflictError, LedgerUnavailableError, entries
 from ledger.cases import (
     Act,
     Case,
@@ -189,7 +188,7 @@ class Desk:
             try:
                 draft = draft_opening("request.received", number, acting, now, fields, Words(particulars, batch))
                 done = replace(draft, once=(*draft.once, *once)).append(self.ledger)
-            except (EntryError, MoveError) as error:
+            except (EntryError, MoveError, LedgerUnavailableError) as error:
                 raise _refused(error) from error
             except ConflictError:
                 if (before := self._done_before(once)) is not None:
@@ -244,7 +243,7 @@ class Desk:
             done = append_again(
                 self.ledger, case, lambda case: self._draft(case, acting, wanted, known, credentials, kept, batch)
             )
-        except (EntryError, MoveError) as error:
+        except (EntryError, MoveError, LedgerUnavailableError) as error:
             raise _refused(error) from error
         except ConflictError as error:
             if (before := self._done_before(wanted.once)) is not None:
@@ -390,9 +389,9 @@ def _party(case: Case, agency: str, role: str) -> Party | None:
     return Party(role)
 
 
-def _refused(error: EntryError | MoveError) -> NotAllowedError:
+def _refused(error: EntryError | MoveError | LedgerUnavailableError) -> DeskError:
+    if isinstance(error, LedgerUnavailableError):
+        return DeskError("", error.en, error.zh, code="unavailable", status=503)
     rule = error.rule if isinstance(error, MoveError) else "form"
     return NotAllowedError(rule, error.en, error.zh)
 
-
-__all__ = ["Desk", "Done", "Move", "Subject"]
