@@ -394,4 +394,3 @@ def _refused(error: EntryError | MoveError | LedgerUnavailableError) -> DeskErro
         return DeskError("", error.en, error.zh, code="unavailable", status=503)
     rule = error.rule if isinstance(error, MoveError) else "form"
     return NotAllowedError(rule, error.en, error.zh)
-

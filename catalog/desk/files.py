@@ -81,6 +81,11 @@ class Attachment:
     stored: str
     key: str
 
+    @property
+    def facts(self) -> str:
+        """Kind, size and the beginning of its digest, alike in every language."""
+        return f"{self.kind.ending.upper()} · {-(-self.size_bytes // 1024):,} kB · SHA-256 {self.sha256[:16]}…"
+
     def to_value(self) -> dict[str, Any]:
         return {
             "name": self.name,
