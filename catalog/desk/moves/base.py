@@ -12,6 +12,7 @@ from catalog.desk.errors import DeskError
 
 if TYPE_CHECKING:
     from catalog.desk.desk import Desk
+    from catalog.query.shapes import Shape
     from ledger.cases import Case
 
 Words = tuple[str, str]  # Chinese, English
@@ -36,6 +37,8 @@ class FormField:
     Attributes:
         kind: ``text`` (several lines) | ``line`` | ``choice`` | ``number`` | ``files`` | ``rows`` (a pasted table).
         options: of a choice; asked anew for each case.
+        shown: whether a case's form has it at all.
+        shape: of a call's member, where it is not what ``kind`` says.
     """
 
     name: str
@@ -45,6 +48,7 @@ class FormField:
     hint: Words = ("", "")
     options: Callable[[Looking], Sequence[Option]] | None = None
     shown: Callable[[Looking], bool] | None = None
+    shape: Shape | None = None
 
     @property
     def title(self) -> str:
