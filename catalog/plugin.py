@@ -45,6 +45,9 @@ from catalog.anomalies_page import AnomalyPages
 from catalog.asking import SCOPE_KEY, Asked
 from catalog.authentication import Credentials
 from catalog.databases import CategoryDatabase, read_without_a_thread
+from catalog.desk import api as desk_api
+from catalog.desk import pages as desk_pages
+from catalog.desk.desk import Desk
 from catalog.errors import UsageError
 from catalog.http import App
 from catalog.query import described
@@ -74,6 +77,7 @@ class _Guarded:
     health: Health
     queries: QueryService
     anomalies: AnomalyPages
+    desk: Desk
 
 
 _guarded: WeakKeyDictionary[Datasette, _Guarded] = WeakKeyDictionary()
@@ -124,7 +128,7 @@ def build(service: Service, watch: Watch | None = None, metrics: Metrics | None 
     queries = QueryService(service, limit_seconds, datasette.plugin_config("liandong") or {})
     service.closing(queries.close)
     _guarded[datasette] = _Guarded(
-        service, rules, Verdicts(service), watch or Nobody(), health, queries, AnomalyPages(service)
+        service, rules, Verdicts(service), watch or Nobody(), health, queries, AnomalyPages(service), Desk(service)
     )
     return datasette
 
@@ -269,6 +273,9 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
     def asking(page: Callable[..., Any]) -> Callable[..., Any]:
         return bind(lambda datasette, service, request: page(datasette, service, queries, request))
 
+    def at_desk(page: Callable[..., Any]) -> Callable[..., Any]:
+        return bind(lambda datasette, service, request: page(datasette, guarded.desk, request))
+
     async def query(datasette: Datasette, service: Service, request: Request) -> Response:
         view = query_page.ask if request.method == "POST" else query_page.show
         return await view(datasette, service, queries, request)
@@ -314,6 +321,7 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         (rf"^{pattern_of('openapi')}$", asking(described.openapi)),
         (rf"^{pattern_of('query')}$", bind(query)),
         *((rf"^{pattern_of(name)}$", bind(view)) for name, view in _VIEWS.items()),
+        *((rf"^{pattern_of(name)}$", at_desk(view)) for name, view in {**desk_pages.VIEWS, **desk_api.VIEWS}.items()),
     ]
 
 

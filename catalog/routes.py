@@ -67,6 +67,7 @@ _OTHER = r"/agencies/id/(?P<agency>[a-z][a-z0-9_-]{0,31})"
 _AGENCY = rf"(?:/agency|{_OTHER})"
 _LOGIN = r"(?P<login>[a-z0-9][a-z0-9._-]{1,31})"
 _KEYID = r"(?P<keyid>[a-z0-9]{1,16}:[0-9a-f]{32})"
+_CASE = r"(?P<case>[a-z]-[0-9]{8}-[0-9]{5,7})"
 _TOKEN = r"(?P<token>token:[0-9a-f]{16})"  # noqa: S105 - a token's public id, not a token
 
 
@@ -75,6 +76,8 @@ API_QUERY, API_BATCH = "api-query", "api-batch"
 #: A query with 20 filters, some of them lists, and 500 look-ups with columns of their own.
 _QUERY_BYTES, _BATCH_BYTES = 128 * 1024, 512 * 1024
 _FORM_BYTES = 16 * 1024
+#: A request or an answer with its attachments: catalog.desk.files.MAX_TOTAL_BYTES and the form around them.
+_FILES_BYTES = 24 * 1024 * 1024
 
 
 def _route(name: str, methods: frozenset[str], pattern: str, access: Access, **more: Any) -> Route:
@@ -96,6 +99,22 @@ ROUTES = (
     _route("sign-out", _POST, r"/sign-out", Access.SIGNED_IN),
     _route("access", _READ, r"/access", Access.SIGNED_IN),
     _route("request", _READ, r"/request", Access.SIGNED_IN),
+    # The desk: what an agency asked and was asked is its own; each move is an entry of its own.
+    _route("requests", _READ, r"/requests", Access.SIGNED_IN),
+    _route("requests-sent", _READ, r"/requests/sent", Access.SIGNED_IN),
+    _route("new-request", _READ | _POST, r"/requests/new", Access.SIGNED_IN, body_bytes=_FILES_BYTES),
+    _route("case", _READ, rf"/requests/{_CASE}", Access.SIGNED_IN),
+    _route("case-receipt", _READ, rf"/requests/{_CASE}/receipt", Access.SIGNED_IN),
+    _route("case-entry", _READ, rf"/requests/{_CASE}/entries/{_SEQ}\.json", Access.SIGNED_IN, format="json"),
+    _route("case-subjects", _READ, rf"/requests/{_CASE}/subjects/{_SEQ}", Access.SIGNED_IN),
+    _route("case-file", _READ, rf"/requests/{_CASE}/files/{_SEQ}/(?P<place>[0-9])", Access.SIGNED_IN),
+    _route(
+        "case-move",
+        _READ | _POST,
+        rf"/requests/{_CASE}/(?P<move>(?!receipt$)[a-z]+(-[a-z]+)*)",
+        Access.SIGNED_IN,
+        body_bytes=_FILES_BYTES,
+    ),
     _route("grants", _READ, r"/grants", Access.SIGNED_IN),
     _route("new-grant", _READ | _POST, r"/grants/new", Access.SIGNED_IN),
     _route("grant", _READ | _POST, r"/grants/[a-z0-9][a-z0-9-]{0,62}", Access.SIGNED_IN),
@@ -135,6 +154,17 @@ ROUTES = (
     _route(API_BATCH, _POST, r"/api/query/batch", Access.RECORDED, format="json", body_bytes=_BATCH_BYTES),
     _route(
         API_QUERY, _POST, rf"/api/query/{_DATABASE}/{_TABLE}", Access.RECORDED, format="json", body_bytes=_QUERY_BYTES
+    ),
+    _route("api-requests", _READ | _POST, r"/api/requests", Access.SIGNED_IN, format="json", body_bytes=_FILES_BYTES),
+    _route("api-request", _READ, rf"/api/requests/{_CASE}", Access.SIGNED_IN, format="json"),
+    _route("api-request-table", _READ, rf"/api/requests/{_CASE}/tables/{_SEQ}", Access.SIGNED_IN, format="json"),
+    _route(
+        "api-request-moves",
+        _POST,
+        rf"/api/requests/{_CASE}/moves",
+        Access.SIGNED_IN,
+        format="json",
+        body_bytes=_FILES_BYTES,
     ),
     # The form asks nothing yet; what it sends is a query.
     _route("query-form", _READ, rf"/query/{_DATABASE}/{_TABLE}", Access.SIGNED_IN),

@@ -52,6 +52,9 @@ OWN, ANY = frozenset({"own"}), frozenset(AGENCY_ROLES)
 ANYBODY = frozenset({"system", *OFFICER_ROLES})
 _ADMIN = frozenset({"admin"})
 _APPROVER = frozenset({"approver"})
+_ASKS = frozenset({"officer", "approver", "system"})
+#: Agencies of these roles ask and answer: the operator writes the ledger and is no party to what is in it.
+PARTIES = ("agency", "supervisor", "data_authority")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,9 @@ DUTIES: tuple[Duty, ...] = (
     Duty("ground.set", "supervisor", _APPROVER, ANY, Nature.CERTIFIES),
     # The catalog, as far as sharing classes and grants open it: whoever holds any role today.
     *(Duty("catalog.read", role, ANYBODY, ANY, Nature.OWN) for role in AGENCY_ROLES),
+    # The request desk. What a case allows to whom, each move of it, is ledger.cases.moves.
+    *(Duty("desk.ask", role, _ASKS, OWN, Nature.OWN) for role in PARTIES),
+    *(Duty("desk.see", role, _ASKS | {"answerer"}, OWN, Nature.OWN) for role in PARTIES),
     Duty("service.figures", "operator", ANYBODY, ANY, Nature.OWN),
     Duty("service.figures", "supervisor", ANYBODY, ANY, Nature.OWN),
     # How the permissions come out: whoever looks after the program, and whoever looks after that.
@@ -122,8 +128,8 @@ DUTIES: tuple[Duty, ...] = (
 )
 ACTS = tuple(dict.fromkeys(duty.act for duty in DUTIES))
 
-#: Agencies of these roles provide data: the operator writes the ledger and is no party to what is in it.
-PROVIDERS = frozenset({"agency", "supervisor", "data_authority"})
+#: Agencies of these roles provide data.
+PROVIDERS = frozenset(PARTIES)
 
 ACT_WORDS = {
     "agency.register": ("registers agencies", "登记单位"),
@@ -146,6 +152,8 @@ ACT_WORDS = {
     "rules.adopt": ("adopts rules and calendars", "采用规则和日历"),
     "ground.set": ("enables grounds of refusal", "启用和停用拒绝事由"),
     "catalog.read": ("queries the catalog", "查询目录"),
+    "desk.ask": ("asks other agencies at the request desk", "在请求台向其他单位提出请求"),
+    "desk.see": ("sees the requests to and from this agency", "查看本单位提出和收到的请求"),
     "service.figures": ("sees the figures of the service", "查看服务运行指标"),
     "permissions.explain": ("sees how permissions are decided for others", "核对其他单位的权限"),
     "ledger.read": ("reads the whole ledger", "查阅全部台账"),

@@ -11,7 +11,8 @@ from datasette.utils.asgi import Request
 
 from catalog.admission import opens_catalog
 from catalog.authentication import Credentials
-from catalog.query.openapi import OpenTable, document
+from catalog.desk import openapi as desk_openapi
+from catalog.query.openapi import IDEMPOTENCY, OpenTable, document
 from catalog.query.service import QueryService
 from catalog.service import Service
 
@@ -24,7 +25,7 @@ async def openapi(datasette: Datasette, service: Service, queries: QueryService,
     credentials: Credentials | None = request.scope.get("liandong_credentials")
     known = credentials is not None and opens_catalog(credentials.actor)
     tables = open_tables(service, queries, credentials) if known and credentials is not None else ()
-    value = document(service.instance.settings.public_url, version("liandong"), tables)
+    value = document(service.instance.settings.public_url, version("liandong"), tables, desk_openapi.paths(IDEMPOTENCY))
     return Response.json(value, headers={"cache-control": "no-store"})
 
 

@@ -1,0 +1,272 @@
+"""Cases as lists need them, in a file of the instance that follows the ledger (``desk.db``).
+
+An inbox opens from an index, whatever the number of cases; a case itself is always folded from its entries anew.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from catalog.following import LedgerFile
+from ledger import Ledger
+from ledger.case_kinds import ALL
+from ledger.cases import Case, survey
+from ledger.cases.fold import apply
+from ledger.errors import EntryError, MoveError
+
+FILE = "desk.db"
+#: Entries of the ledger that are taken in one transaction.
+WINDOW = 5_000
+_FORM = {"format": "1"}
+_KINDS = tuple(kind.name for kind in ALL if "case" in kind.fields)
+_ERASED = "particulars.erased"
+#: Sorts after every instant: what has no due time comes last.
+_NEVER = "~"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A case in a list. Instants in the form of ``t``.
+
+    Attributes:
+        number: the case's id, which people call it by.
+        stop, due_at, clock, clause, standing: of the deadline that runs, else of the last; ``due_at`` empty where there
+            is none.
+        urgent: marked urgent and still open; ``target_at``: its local target.
+        awaits: ``provider`` | ``requester`` | ``supervisor``, whose doing is awaited, or empty.
+        drafted: a refusal was drafted and waits for its approval.
+    """
+
+    number: str
+    act: str
+    requester: str
+    provider: str
+    resource: str
+    purpose: str
+    state: str
+    is_open: int
+    received_at: str
+    stop: str
+    due_at: str
+    clock: str
+    clause: str
+    standing: str
+    urgent: int
+    target_at: str
+    subjects: int
+    awaits: str
+    drafted: int
+    disputed: int
+    last: int
+    last_kind: str
+    last_at: str
+    stopped_at: str
+
+    @classmethod
+    def of(cls, case: Case) -> Line:
+        deadline = case.running() or case.current_deadlines()[-1]
+        stopped = case.stopped_at(deadline.stop) or case.withdrawn_at or ""
+        return cls(
+            number=case.id,
+            act=case.act,
+            requester=case.requester,
+            provider=case.provider,
+            resource=case.resource or "",
+            purpose=case.purpose or "",
+            state=case.state,
+            is_open=int(case.state.is_open),
+            received_at=case.received_at,
+            stop=deadline.stop,
+            due_at=deadline.due_at or "",
+            clock=deadline.clock,
+            clause=deadline.clause or "",
+            standing=deadline.standing or "",
+            urgent=int(case.target_at is not None and case.state.is_open),
+            target_at=case.target_at or "",
+            subjects=case.subjects,
+            awaits=_awaits(case),
+            drafted=int(case.draft is not None),
+            disputed=int(case.open_dispute is not None),
+            last=case.last,
+            last_kind=case.entries[case.last],
+            last_at=case.last_at,
+            stopped_at=stopped,
+        )
+
+
+def _awaits(case: Case) -> str:
+    if case.state.value == "with_supervisor":
+        return "supervisor"
+    if case.state.value == "letter_sent" or (case.open_dispute and case.open_dispute.step == "negotiation"):
+        return "requester"
+    if not case.state.is_open:
+        return ""
+    return "requester" if case.awaiting_supplement or case.state.value == "delivered" else "provider"
+
+
+_COLUMNS = tuple(field.name for field in fields(Line))
+_TYPES = {"is_open", "urgent", "subjects", "drafted", "disputed", "last"}
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS cases (
+  {", ".join(f"{name} {'INTEGER' if name in _TYPES else 'TEXT'} NOT NULL" for name in _COLUMNS)},
+  PRIMARY KEY (number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS inbox ON cases
+  (provider, is_open, urgent DESC, iif(due_at = '', '{_NEVER}', due_at), received_at, number);
+CREATE INDEX IF NOT EXISTS outbox ON cases (requester, last DESC);
+CREATE INDEX IF NOT EXISTS outbox_awaits ON cases (requester, awaits, last DESC);
+CREATE INDEX IF NOT EXISTS answered ON cases (provider, is_open, last DESC);
+CREATE TABLE IF NOT EXISTS attachments (
+  seq INTEGER NOT NULL, stored TEXT NOT NULL, PRIMARY KEY (seq, stored)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS attachments_stored ON attachments (stored);
+"""
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM cases"  # noqa: S608 - our own names
+_DUE = f"iif(due_at = '', '{_NEVER}', due_at)"
+_AFTER_URGENT = f"(-urgent, {_DUE}, received_at, number) > (?, ?, ?, ?)"
+
+
+class Shelf(LedgerFile):
+    """The file of one instance. ``path`` is made where it is missing."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, _SCHEMA, ("cases", "attachments"), _FORM)
+
+    # -- following the ledger -----------------------------------------------------------------------------------------
+
+    def follow(self, ledger: Ledger, most: int | None = None) -> tuple[int, frozenset[str]]:
+        """Take what is new in ``ledger``.
+
+        Args:
+            most: about so many entries now; None for all.
+
+        Returns:
+            How many entries are still to be taken, and the stored attachments that nothing names any more.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+            RequestError: 503, the file cannot be written.
+        """
+        size, done, orphans = ledger.size(), 0, frozenset[str]()
+        while True:
+            with self.transaction() as db:
+                start = self.begin(ledger, size)
+                end = min(size, start + WINDOW)
+                if start < end and (most is None or done < most):
+                    orphans |= _take(db, ledger, start, end)
+                    self.taken(ledger, end)
+                    done += end - start
+                    start = end
+                if start >= size or (most is not None and done >= most):
+                    return size - start, orphans
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def inbox(self, agency: str, limit: int, after: Line | None = None) -> list[Line]:
+        """Open cases that ``agency`` owes an answer to: urgent first, then the nearest due.
+
+        Args:
+            after: the last line of the page before.
+        """
+        condition, values = "", ()
+        if after is not None:
+            condition = f"AND {_AFTER_URGENT} "
+            values = (-after.urgent, after.due_at or _NEVER, after.received_at, after.number)  # type: ignore[assignment]
+        rows = self.all(
+            f"{_SELECT} WHERE provider = ? AND is_open = 1 {condition}"
+            f"ORDER BY urgent DESC, {_DUE}, received_at, number LIMIT ?",
+            (agency, *values, limit),
+        )
+        return [Line(*row) for row in rows]
+
+    def answered(self, agency: str, limit: int, before: int | None = None) -> list[Line]:
+        """Cases that ``agency`` owed and that are closed, the newest first; ``before``: a line's ``last``."""
+        rows = self.all(
+            f"{_SELECT} WHERE provider = ? AND is_open = 0 AND last < ? ORDER BY last DESC LIMIT ?",
+            (agency, 2**53 if before is None else before, limit),
+        )
+        return [Line(*row) for row in rows]
+
+    def outbox(self, agency: str, limit: int, before: int | None = None) -> list[Line]:
+        """Cases that ``agency`` asked, the newest move first; ``before``: a line's ``last``."""
+        rows = self.all(
+            f"{_SELECT} WHERE requester = ? AND last < ? ORDER BY last DESC LIMIT ?",
+            (agency, 2**53 if before is None else before, limit),
+        )
+        return [Line(*row) for row in rows]
+
+    def awaiting_requester(self, agency: str, limit: int) -> list[Line]:
+        """Cases in which ``agency``, as who asked, is to do something."""
+        rows = self.all(
+            f"{_SELECT} WHERE requester = ? AND awaits = 'requester' ORDER BY last DESC LIMIT ?", (agency, limit)
+        )
+        return [Line(*row) for row in rows]
+
+    def line(self, number: str) -> Line | None:
+        """One case."""
+        rows = self.all(f"{_SELECT} WHERE number = ?", (number,))
+        return Line(*rows[0]) if rows else None
+
+    def counts(self, agency: str, now: str) -> dict[str, int]:
+        """What ``agency`` owes: open, urgent and overdue at ``now`` (in the form of ``t``)."""
+        rows = self.all(
+            "SELECT count(*), coalesce(sum(urgent), 0), coalesce(sum(due_at <> '' AND due_at < ?), 0) FROM cases "
+            "WHERE provider = ? AND is_open = 1",
+            (now, agency),
+        )
+        return dict(zip(("open", "urgent", "overdue"), rows[0], strict=True))
+
+    def newest_number(self, prefix: str) -> str | None:
+        """The highest case number that begins with ``prefix``."""
+        rows = self.all("SELECT max(number) FROM cases WHERE number >= ? AND number < ?", (prefix, prefix + _NEVER))
+        return rows[0][0] if rows else None
+
+
+def _take(db: sqlite3.Connection, ledger: Ledger, start: int, end: int) -> frozenset[str]:
+    """Take the entries ``start … end−1``; return the stored attachments that nothing names any more."""
+    cases: dict[str, Case | None] = {}
+    orphans: set[str] = set()
+    for entry in ledger.since(start, (*_KINDS, _ERASED), end):
+        if entry["kind"] == _ERASED:
+            if "attachments" in entry["fields"]:
+                orphans |= _forget(db, entry["erases"])
+            continue
+        number = entry["case"]
+        if number not in cases:
+            cases[number] = _before(db, ledger, number, entry["seq"])
+        try:
+            cases[number] = apply(cases[number], entry)
+        except (EntryError, MoveError):
+            continue  # what a case did not allow has no effect; the supervisors' check names it
+        if entry.get("files"):
+            _remember(db, ledger, entry["seq"])
+    lines = [Line.of(case) for case in cases.values() if case is not None]
+    marks = ", ".join("?" * len(_COLUMNS))
+    db.executemany(f"INSERT OR REPLACE INTO cases VALUES ({marks})", [astuple(line) for line in lines])  # noqa: S608
+    return frozenset(orphans)
+
+
+def _before(db: sqlite3.Connection, ledger: Ledger, number: str, seq: int) -> Case | None:
+    """The case as the entries before ``seq`` leave it."""
+    if db.execute("SELECT 1 FROM cases WHERE number = ?", (number,)).fetchone() is None:
+        return None
+    found: Iterable[Any] = reversed(ledger.newest(2**31, before=seq, where={"case": number}))
+    return survey(found)[0]
+
+
+def _remember(db: sqlite3.Connection, ledger: Ledger, seq: int) -> None:
+    """Which attachments an entry names, so that they go when it is erased."""
+    named: Sequence[Any] = ledger.opened(seq).get("attachments", ())
+    rows = [(seq, each["stored"]) for each in named if isinstance(each, dict) and "stored" in each]
+    db.executemany("INSERT OR IGNORE INTO attachments VALUES (?, ?)", rows)
+
+
+def _forget(db: sqlite3.Connection, seq: int) -> set[str]:
+    found = {row[0] for row in db.execute("SELECT stored FROM attachments WHERE seq = ?", (seq,))}
+    db.execute("DELETE FROM attachments WHERE seq = ?", (seq,))
+    still = {name for name in found if db.execute("SELECT 1 FROM attachments WHERE stored = ?", (name,)).fetchone()}
+    return found - still

@@ -1,0 +1,111 @@
+"""The desk's words: codes of cases in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from catalog import i18n
+from ledger import entries
+from ledger.cases.states import STATE_WORDS, State
+from ledger.rules.standing import ACT_WORDS, KIND_WORDS, STOP_WORDS
+
+Words = tuple[str, str]  # Chinese, English
+
+RESULTS: Mapping[str, Words] = {
+    "full": ("全部提供", "given in full"),
+    "partial": ("部分提供", "given in part"),
+    "no_record": ("经查无记录", "no record"),
+    "redirected": ("转由其他单位答复", "passed on to another agency"),
+    "with_supervisor": ("再次转出，待指定", "passed on again, to be assigned"),
+    "delivered_offline": ("线下交付", "delivered offline"),
+    "refused": ("不予提供", "refused"),
+    "refused_part": ("部分不予提供", "refused in part"),
+    "letter": ("已发移送函", "letter sent"),
+    "corrected": ("已更正", "corrected"),
+    "upheld": ("原信息无误", "upheld"),
+    "not_ours": ("非本单位信息", "not ours"),
+    "improper": ("不当", "improper"),
+    "taken": ("接收", "taken"),
+    "returned": ("退回", "returned"),
+}
+CHANNELS: Mapping[str, Words] = {
+    "desk": ("请求台", "the desk"),
+    "letter": ("来函", "by letter"),
+    "phone": ("电话", "by telephone"),
+    "in_person": ("当面", "in person"),
+}
+METHODS: Mapping[str, Words] = {
+    "signature": ("接口签名", "signature"),
+    "token": ("接口令牌", "token"),
+    "session": ("登录账号", "signed-in account"),
+    "certificate": ("执法证件", "enforcement certificate"),
+    "letter": ("公函和印章", "letter and seal"),
+    "phone": ("回拨电话核实", "call back"),
+}
+CARRIERS: Mapping[str, Words] = {
+    "paper": ("纸质", "paper"),
+    "disc": ("光盘", "disc"),
+    "private_line": ("专线", "private line"),
+    "other": ("其他", "other"),
+}
+STEPS: Mapping[str, Words] = {
+    "negotiation": ("双方协商", "negotiation"),
+    "data_authority": ("数据主管部门协调", "mediation by the data authority"),
+    "government": ("报本级人民政府决定", "decision of the government"),
+}
+OUTCOMES: Mapping[str, Words] = {
+    "provide": ("应予提供，案件重新打开", "to be provided: the case opens again"),
+    "stands": ("维持原答复，争议了结", "the answer stands: the dispute is over"),
+    "not_settled": ("未达成一致", "no agreement"),
+}
+OFFICES: Mapping[str, Words] = {
+    "justice": ("县司法局", "the justice bureau"),
+    "inspection": ("县政府督查室", "the inspection office"),
+}
+TIMELINESS: Mapping[str, Words] = {
+    "no_clock": (
+        "没有有效期限：只列已用时间，不评按期或逾期",
+        "no clock in force: elapsed time is shown, nobody is late",
+    ),
+    "unconfirmed": (
+        "待确认：所跨年份的节假日安排尚未公布，不推算",
+        "unconfirmed: the holidays of a year it runs into are not announced; nothing is guessed",
+    ),
+    "open": ("期限内", "in time so far"),
+    "overdue": ("已逾期", "overdue"),
+    "on_time": ("按期", "on time"),
+    "late": ("迟于期限", "late"),
+    "withdrawn": ("期限内撤回", "withdrawn in time"),
+}
+
+
+def word(table: Mapping[str, Words], code: str) -> str:
+    """A code of a table in the reader's language; itself where the table lacks it."""
+    return i18n.choose(*table[code]) if code in table else code
+
+
+def state(code: str) -> str:
+    """A state of a case."""
+    en, zh = STATE_WORDS[State(code)]
+    return i18n.choose(zh, en)
+
+
+def act(code: str) -> str:
+    """查询, 共享申请 …"""
+    return i18n.choose(*ACT_WORDS[code])
+
+
+def stop(code: str) -> str:
+    """The event that stops a clock."""
+    return i18n.choose(*STOP_WORDS[code])
+
+
+def standing(code: str) -> str:
+    """Statutory or the county's own: said beside every date."""
+    return i18n.choose(*KIND_WORDS[code]) if code else ""
+
+
+def kind(name: str) -> str:
+    """A kind of entry."""
+    found = entries.current(name)
+    return i18n.choose(found.title_zh, found.title_en)
