@@ -31,7 +31,6 @@ class Sent(Form):
 
     def __init__(self, fields: dict[str, list[str]], files: tuple[SentFile, ...]) -> None:
         super().__init__(fields)
-        self.lists = fields  # type: ignore[misc, unused-ignore]
         self.files = files
 
     def uploads(self, field: str = "files") -> tuple[Upload, ...]:
