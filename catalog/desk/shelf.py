@@ -223,6 +223,10 @@ class Shelf(LedgerFile):
         ((overdue,),) = self.all(f"{whose} AND urgent IN (0, 1) AND due_key < ?", (agency, now))
         return {"open": is_open, "urgent": urgent, "overdue": overdue}
 
+    def names(self, stored: str) -> bool:
+        """Whether an entry that was taken names a stored attachment."""
+        return bool(self.all("SELECT 1 FROM attachments WHERE stored = ? LIMIT 1", (stored,)))
+
     def newest_number(self, prefix: str) -> str | None:
         """The highest case number that begins with ``prefix``."""
         rows = self.all("SELECT max(number) FROM cases WHERE number >= ? AND number < ?", (prefix, prefix + _NEVER))
@@ -239,14 +243,14 @@ def _take(db: sqlite3.Connection, ledger: Ledger, start: int, end: int) -> froze
                 orphans |= _forget(db, entry["erases"])
             continue
         number = entry["case"]
+        if entry.get("files"):
+            _remember(db, ledger, entry["seq"])
         if number not in cases:
             cases[number] = _before(db, ledger, number, entry["seq"])
         try:
             cases[number] = apply(cases[number], entry)
         except (EntryError, MoveError):
             continue  # what a case did not allow has no effect; the supervisors' check names it
-        if entry.get("files"):
-            _remember(db, ledger, entry["seq"])
     lines = [Line.of(case) for case in cases.values() if case is not None]
     put(db, lines)
     return frozenset(orphans)
