@@ -30,9 +30,9 @@ from ledger import Instance, NoteError, Settings
 from ledger.cli import bilingual_errors, instance_option, ledger
 from ledger.cli_common import parse_vkey
 from ledger.cli_restore import restore_command
+from ledger.cli_rules import lapsed
 from ledger.log.note import Checkpoint, Note, check_name
 from ledger.rules import SHANGHAI, packaged
-from ledger.rules.standing import standing
 from ledger.witness_cli import witness
 
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on. 监听地址。")
@@ -116,6 +116,7 @@ def serve(*, instance: Path, host: str, port: int, workers: int, access_log: str
     text = f"服务已启动 serving {instance} at {here}"
     if here != clients:
         text += f"，客户端须用 clients must use {clients}"
+    text = "\n".join([text, *lapsed(opened, datetime.now(SHANGHAI).date())])
     run_server(opened, listener, lambda: click.echo(text), options)
 
 
@@ -169,22 +170,21 @@ def init(
         click.echo(_continued(note))
     click.echo("台账验证公钥，请交两家监督机构保存 the log's verifier key, for both supervising offices to keep:")
     click.echo(str(instance.verifier_key()))
-    lapsed = _lapsed(directory)
-    if lapsed:
-        click.echo(lapsed)
+    for line in (*lapsed(instance, datetime.now(SHANGHAI).date()), _offered(instance)):
+        if line:
+            click.echo(line)
 
 
-def _lapsed(directory: Path) -> str:
-    """What of the packaged rules sets no time any more today, and the standard on offer for queries."""
-    found = standing(packaged(), datetime.now(SHANGHAI).date())
-    lines = [f"{notice.zh}\n{notice.en}" for notice in found.notices if notice.is_fault]
-    if any(clock.act == "query" and clock.clause is None for clock in found.clocks):
-        file = directory / "rules" / QUERY_STANDARD
-        lines.append(
-            f"可采用三个工作日的本地标准：填写 {file} 后运行 `liandong rules adopt {file} --as 用户名`\n"
-            f"a local standard of three working days is on offer: fill in {file} and adopt it with that command"
-        )
-    return "\n".join(lines)
+def _offered(instance: Instance) -> str:
+    """The standard on offer where no clause sets the time of queries any more."""
+    now = datetime.now(SHANGHAI)
+    if packaged().register.clock_clause("query", "received", "supplied", now.date()) is not None:
+        return ""
+    file = instance.path / "rules" / QUERY_STANDARD
+    return (
+        f"可采用三个工作日的本地标准：填写 {file} 后运行 `liandong rules adopt {file} --as 用户名`\n"
+        "a local standard of three working days is on offer: fill in that file and adopt it with that command"
+    )
 
 
 def _continued(note: bytes) -> str:

@@ -21,6 +21,7 @@ from ledger.rule_archive import Archive, timeline_of
 from ledger.rules import SHANGHAI, Clause, Deadline, Rulebook, WorkingDay, deadline, packaged, working
 from ledger.rules.clauses import ACTS, SHARING_CLASSES
 from ledger.rules.deadlines import AT_ONCE, local_day
+from ledger.rules.errors import RulesError
 from ledger.rules.grounds import Citation, Ground
 from ledger.rules.standing import ACT_WORDS, KIND_WORDS, LEVEL_WORDS, Standing, standing
 
@@ -155,11 +156,22 @@ class _Entries:
 
 
 def _rulebook(instance: Path, is_packaged: bool) -> Rulebook:
-    if is_packaged:
-        return packaged()
-    opened = Instance.open(instance)
-    with reading(opened) as store:
-        return timeline_of(_Entries(store), Archive(opened.path / "rules")).current
+    return packaged() if is_packaged else rulebook_of(Instance.open(instance))
+
+
+def rulebook_of(instance: Instance) -> Rulebook:
+    """The rules in force in an instance, read without its key. Raises :class:`LedgerError`."""
+    with reading(instance) as store:
+        return timeline_of(_Entries(store), Archive(instance.path / "rules")).current
+
+
+def lapsed(instance: Instance, day: date) -> list[str]:
+    """What of an instance's rules is at fault on ``day``, each in both languages; no deadline rests on what lapsed."""
+    try:
+        found = standing(rulebook_of(instance), day)
+    except RulesError as error:
+        return [f"规则 rules：{error.zh}\n  {error.en}"]
+    return [f"规则 rules：{notice.zh}\n  {notice.en}" for notice in found.notices if notice.is_fault]
 
 
 def _instant(text: str) -> datetime:

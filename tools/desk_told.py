@@ -85,6 +85,11 @@ def _drafted(story: Story) -> None:
     story.drafted()
 
 
+def _part_drafted(story: Story) -> None:
+    _authenticated(story)
+    story.drafted("part")
+
+
 def _refused(story: Story) -> None:
     _drafted(story)
     story.refused()
@@ -164,6 +169,11 @@ def _no_clock(story: Story) -> None:
     story.query(**dict.fromkeys(("clause", "standing", "working_days", "due_at")), **{"clock": base["clock"]})
 
 
+def _answered_without_clock(story: Story) -> None:
+    _no_clock(story)
+    story.authenticated().full()
+
+
 def _unconfirmed(story: Story) -> None:
     story.query(due_at=None, clock="unconfirmed")
 
@@ -195,6 +205,16 @@ def _supplied(story: Story) -> None:
     story.wait(days=5).full()
 
 
+def _answered_by_approver(story: Story) -> None:
+    _application(story)
+    story.full(by_duty="approver")
+
+
+def _full_by_file(story: Story) -> None:
+    _authenticated(story)
+    story.full(rows=None, files=1, files_reviewed=1, commit={"attachments": "0" * 64})
+
+
 def _extension_asked(story: Story) -> None:
     _application(story)
     story.add("request.extension_asked", PROVIDER, days=10)
@@ -206,6 +226,14 @@ def _extended(story: Story) -> None:
     story.add("request.extended", AUTHORITY, asked=2, days=10, **longer)
 
 
+def _extended_into_an_unannounced_year(story: Story) -> None:
+    _extension_asked(story)
+    longer = clock("application", "decided", clock="unconfirmed", due_at=None, working_days=13, standing="statutory")
+    story.add("request.extended", AUTHORITY, asked=2, days=10, **longer)
+    due = clock("application", "decided", due_at="2027-01-07T16:00:00.000Z", working_days=13, standing="statutory")
+    story.add("deadline.set", cause=0, **due, extension_days=10)
+
+
 def _negotiating(story: Story) -> None:
     _no_record(story)
     story.disputed(2)
@@ -214,6 +242,11 @@ def _negotiating(story: Story) -> None:
 def _settled(story: Story) -> None:
     _negotiating(story)
     story.resolved("provide")
+
+
+def _silence_after_settlement(story: Story) -> None:
+    _settled(story)
+    story.disputed(None)
 
 
 def _mediated(story: Story) -> None:
@@ -356,6 +389,7 @@ STORIES: Mapping[str, Part] = {
     "answered in part, the rest refused on a ground": _part_refused,
     "a part refused, nothing given yet": _part_refused_first,
     "a refusal is drafted": _drafted,
+    "a part refusal is drafted": _part_drafted,
     "refused by an approver who did not draft it": _refused,
     "no record": _no_record,
     "passed on to another agency": _redirected,
@@ -371,16 +405,21 @@ STORIES: Mapping[str, Part] = {
     "withdrawn in time": _withdrawn,
     "withdrawn after it was due: it was never answered": _withdrawn_late,
     "no clause in force: elapsed time only": _no_clock,
+    "answered while no clause was in force": _answered_without_clock,
     "the year is not announced: never overdue": _unconfirmed,
     "a standard was adopted: a deadline where there was none": _clock_set,
     "a calendar was adopted after the answer": _confirmed_date,
     "an application was authenticated": _application,
     "an application was agreed to: the supply is due": _agreed,
     "an application was agreed to and supplied": _supplied,
+    "an application answered at once, by the approver": _answered_by_approver,
+    "answered in full, by a file": _full_by_file,
     "an extension was asked for": _extension_asked,
+    "extended into a year that was not announced": _extended_into_an_unannounced_year,
     "the data authority consented to the extension": _extended,
     "no record, disputed: the agencies negotiate": _negotiating,
     "the negotiation ended with more to be given": _settled,
+    "silence after the agreement is disputed": _silence_after_settlement,
     "the data authority mediates": _mediated,
     "mediated in vain": _mediated_in_vain,
     "the dispute lies before the government": _before_government,

@@ -26,7 +26,7 @@ from ledger.log import canonical, commitment, merkle  # noqa: E402
 from ledger.log.note import Checkpoint, open_checkpoint  # noqa: E402
 from tools.vector_cases import bad_consistency, bad_inclusion, bad_logs, bad_notes, bad_texts  # noqa: E402
 from tools.vector_cosignatures import cosignature_vectors  # noqa: E402
-from tools.vector_desk import desk_vectors  # noqa: E402
+from tools.vector_desk import desk_tables, desk_vectors  # noqa: E402
 from tools.vector_items import item_vectors  # noqa: E402
 from tools.vector_log import (  # noqa: E402
     CT_LEAVES,
@@ -43,6 +43,7 @@ from tools.vector_log import (  # noqa: E402
     random_source,
 )
 from tools.vector_proofs import key_vectors, proof_vectors, receipt_vectors  # noqa: E402
+from tools.vector_rules import rule_samples, rule_vectors  # noqa: E402
 from tools.vector_tiles import rotation_vectors, tile_vectors  # noqa: E402
 from tools.vector_witness import samples, witness_vectors  # noqa: E402
 
@@ -241,7 +242,10 @@ def blocks(log: SampleLog) -> dict[str, str]:
         "receipt": _fence("json", json.dumps(receipt, ensure_ascii=False, indent=1)),
         "proof": _fence("text", log.receipts[3].proof.decode().rstrip("\n")),
         "kinds": kinds_tables(),
+        **desk_tables(),
         **{name: _fence("text", text) for name, text in samples().items()},
+        "deadline fields": _fence("json", rule_samples()[0]),
+        "deadline working": _fence("text", rule_samples()[1]),
     }
 
 
@@ -277,6 +281,7 @@ def outputs() -> Iterator[tuple[Path, str]]:
         "cosignatures": cosignature_vectors(log),
         "witness": witness_vectors(),
         "cases": desk_vectors(),
+        "rules": rule_vectors(),
     }
     for name, value in made.items():
         yield VECTORS / f"{name}.json", json.dumps(value, ensure_ascii=False, indent=1) + "\n"

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from enum import StrEnum
 from typing import Any
 
+from ledger import entries
+from ledger.cases import Act, State, allowed, apply, fold, missing_materials, readings
 from ledger.cases import Case as DeskCase
-from ledger.cases import allowed, apply, fold, missing_materials, readings
+from ledger.cases.moves import TABLE
+from ledger.cases.states import DUTY_WORDS, STATE_WORDS
 from ledger.errors import MoveError
 from tools.desk_refused import REFUSED
 from tools.desk_stories import DUE_AT, HASH, Entry
@@ -32,6 +37,32 @@ def desk_vectors() -> Case:
     }
 
 
+def desk_tables() -> dict[str, str]:
+    """The tables of cases.md: states and moves, from the program's own."""
+    states = ["| state 状态 | open 在办 | in words | 说明 |", "|---|---|---|---|"]
+    for state, (en, zh) in STATE_WORDS.items():
+        states.append(f"| `{state}` | {'yes 是' if state.is_open else 'no 否'} | {en} | {zh} |")
+    moves = ["| move 办理 | by 办理方 | acts 事项 | in states 状态 |", "|---|---|---|---|"]
+    for move in TABLE:
+        who = "; ".join(
+            f"{party}" + (f" ({', '.join(duty for duty in DUTY_WORDS if duty in duties)})" if duties else "")
+            for party, duties in move.who.items()
+        )
+        moves.append(
+            f"| `{move.kind}` {entries.current(move.kind).title_zh} | {who} | {_names(move.acts, Act)} | "
+            f"{_names(move.states, State)} |"
+        )
+    return {"case states": "\n".join(states) + "\n", "case moves": "\n".join(moves) + "\n"}
+
+
+def _names(some: Collection[StrEnum], all_of: type[StrEnum]) -> str:
+    """Names of states or acts, by what is left out where that is shorter."""
+    left = [one.value for one in all_of if one not in some]
+    if len(left) < 3 and len(some) > 3:
+        return "all" + (f" but {', '.join(left)}" if left else "")
+    return ", ".join(one.value for one in all_of if one in some)
+
+
 def attacks() -> list[tuple[str, str, str, Entry]]:
     """Each attack: the story that it follows, the rule that forbids it, what it is, and its entry."""
     found = []
@@ -56,16 +87,16 @@ def _check_refused(name: str, rule: str, desc: str, entry: Entry) -> None:
 
 
 def _story(name: str) -> Case:
-    entries = told(name)
+    story = told(name)
     states, case = [], None
-    for entry in entries:
+    for entry in story:
         case = apply(case, entry)
         states.append(case.state.value)
     if case is None:
         raise SystemExit(f"{name}: no entries")
     return {
         "desc": name,
-        "entries": [_less(entry) for entry in entries],
+        "entries": [_less(entry) for entry in story],
         "states": states,
         "timeliness": [_timeliness(case, now) for now in (DUE_AT, AFTER)],
         "allowed": _allowed(case),

@@ -19,6 +19,7 @@ from ledger.cases.drafting import (
     draft_move,
     draft_opening,
     draft_program,
+    known_officers,
     read_case,
 )
 from ledger.cases.fold import Refused, apply, fold, survey
@@ -54,6 +55,7 @@ __all__ = [
     "draft_program",
     "findings",
     "fold",
+    "known_officers",
     "missing_materials",
     "read_case",
     "readings",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from ledger import entries, once
 from ledger.book import Ledger
 from ledger.cases.case import Case
-from ledger.cases.fold import apply, fold
+from ledger.cases.fold import apply, survey
 from ledger.errors import ConflictError, MoveError
 from ledger.items import FIELD as ITEM_COMMITMENTS
 from ledger.items import SealedItems
@@ -41,7 +41,10 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class CaseDraft:
-    """A move that the case allows. :meth:`append` raises :class:`ConflictError` where somebody was faster."""
+    """A move that the case allows. Appending raises :class:`ConflictError` where somebody was faster.
+
+    ``once`` may be lengthened (``dataclasses.replace``), as by the key of a repeated call.
+    """
 
     kind: str
     fields: Mapping[str, Any]
@@ -53,6 +56,17 @@ class CaseDraft:
     def append(self, ledger: Ledger) -> Appended:
         """Append it: durable on return. Raises as :meth:`Ledger.append`."""
         return ledger.append(
+            self.kind,
+            self.fields,
+            particulars=self.particulars,
+            batch=self.batch,
+            once=self.once,
+            expect=self.expect,
+        )
+
+    async def append_async(self, ledger: Ledger) -> Appended:
+        """:meth:`append`, without blocking the event loop."""
+        return await ledger.append_async(
             self.kind,
             self.fields,
             particulars=self.particulars,
@@ -96,8 +110,7 @@ def draft_move(
 
     Args:
         now: the wall clock, timezone-aware.
-        officers: who made each entry of the case, from the particular ``officer``: number to id; None where it was
-            erased. What a person's number is in this case follows from it.
+        officers: who the persons of the case are (:func:`known_officers`): what number the actor has follows from it.
 
     Raises:
         EntryError, MoveError: the case does not allow it.
@@ -140,12 +153,23 @@ def person_number(case: Case, actor: Actor, officers: Mapping[int, str | None]) 
 
 
 def read_case(ledger: Ledger, case_id: str) -> Case:
-    """The case from the ledger: :func:`ledger.cases.fold`.
+    """The case as the entries that it allowed leave it; its ``last`` is the newest entry, allowed or not.
+
+    An entry that should not be there (:func:`ledger.cases.findings` names it) must not stop everybody else's work.
 
     Raises:
-        MoveError: there is no such case, or the log holds an entry that it does not allow.
+        MoveError: there is no such case.
     """
-    return fold(reversed(ledger.newest(2**31, where={"case": case_id})))
+    found = list(reversed(ledger.newest(2**31, where={"case": case_id})))
+    case, refused = survey(found)
+    if case is None:
+        raise refused[0].error if refused else MoveError("C1", f"there is no case {case_id}", f"没有案件 {case_id}")
+    return replace(case, last=found[-1]["seq"], last_at=found[-1]["t"])
+
+
+def known_officers(ledger: Ledger, case: Case) -> dict[int, str | None]:
+    """Who the persons of the case are: the entry of their first act to their id; None where it was erased."""
+    return {person.seq: ledger.opened(person.seq).get("officer") for person in case.persons}
 
 
 def append_again(ledger: Ledger, case: Case, draft: Callable[[Case], CaseDraft], *, tries: int = 5) -> Appended:

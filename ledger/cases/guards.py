@@ -313,6 +313,12 @@ def sets_a_missing_deadline(case: Case, entry: Entry) -> None:
     stop = Stop(entry["stop"])
     found = case.deadline(stop)
     new = deadline(entry, stop, "")
+    if found is not None and found.clock == "no_clock" and case.stopped_at(stop) is not None:
+        raise MoveError(
+            "C70",
+            "it was answered while no clause was in force: nobody becomes late by a rule that came after",
+            "答复时并无期限规定：不得以事后采用的规则认定逾期",
+        )
     if found is None or found.clock == "due" or new.clock in ("no_clock", found.clock):
         raise MoveError(
             "C70",

@@ -73,7 +73,7 @@ OPEN = frozenset(
 
 #: State: in English and in Chinese.
 STATE_WORDS = {
-    State.RECEIVED: ("received, not yet authenticated", "已收到，待认证"),
+    State.RECEIVED: ("received", "已收到"),
     State.AUTH_FAILED: ("not authenticated, the clock runs on", "认证未通过（计时不停）"),
     State.AUTHENTICATED: ("authenticated, to be answered", "已认证，待答复"),
     State.SUPPLEMENT_ASKED: ("waiting for the requester's supplement, the clock runs on", "待查询方补充（计时不停）"),

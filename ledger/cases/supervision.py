@@ -61,7 +61,8 @@ def disputes_in_order(case: Case, entry: Entry) -> None:
 
 def _check_silence(case: Case, at: str) -> None:
     running = case.running()
-    if not case.state.is_open or running is None or (running.due_at is not None and running.due_at >= at):
+    runs = running is not None and running.due_at is not None and running.due_at >= at
+    if not case.state.is_open or runs:
         raise MoveError(
             "C42",
             "there is no silence to dispute: it was answered, or the time is not over; name the entry that is disputed",

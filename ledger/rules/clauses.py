@@ -59,7 +59,7 @@ class Clock:
 
     Attributes:
         working_days: how many, the day of the start not counted; None means at once (立即), of which no number is law.
-        urgent: only for what is marked especially urgent (特别紧急).
+        urgent: for what is marked especially urgent (特别紧急): that and nothing else is at once.
         sharing_class: only for data of this class, else for any.
     """
 
@@ -82,6 +82,12 @@ class Clock:
                 f"{where}: want either working_days or at_once: true",
                 f"{where}：应有 working_days 或 at_once: true 之一",
             )
+        urgent = shape.flag(found.get("urgent", False), f"{where}.urgent")
+        if urgent != at_once:
+            # Else a clause without a number would count as the strictest of those with one.
+            raise RuleDataError(
+                f"{where}: urgent and at_once go together", f"{where}：urgent 与 at_once 须同时为 true 或都不写"
+            )
         days = None
         if not at_once:
             days = shape.count(found["working_days"], f"{where}.working_days", 1, _MAX_WORKING_DAYS)
@@ -94,7 +100,7 @@ class Clock:
             shape.choice(found["start"], f"{where}.start", STARTS),
             shape.choice(found["stop"], f"{where}.stop", STOPS),
             days,
-            shape.flag(found.get("urgent", False), f"{where}.urgent"),
+            urgent,
             sharing_class,
             None if extension is None else Extension.read(extension, f"{where}.extension"),
         )

@@ -8,6 +8,7 @@ due at the end of the last working day, and is on time if given at ``due_at`` or
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import cached_property
@@ -15,8 +16,8 @@ from typing import Any
 
 from ledger.rules import workdays
 from ledger.rules.calendars import Calendars
-from ledger.rules.clauses import USUAL_START, USUAL_STOP, Clause
-from ledger.rules.errors import ExtensionError, InstantError, UnannouncedYearError
+from ledger.rules.clauses import ACTS, SHARING_CLASSES, STARTS, STOPS, USUAL_START, USUAL_STOP, Clause
+from ledger.rules.errors import ExtensionError, InstantError, UnannouncedYearError, UnknownRuleError
 from ledger.rules.register import Register
 
 #: One offset since 1992, written out: no machine's time zone or zone file decides about a deadline.
@@ -137,8 +138,13 @@ def deadline(
 
     Raises:
         InstantError: a time without a zone.
+        UnknownRuleError: no such act, start, stop or sharing class.
     """
+    _check_known("act", act, ACTS)
     start, stop = start or USUAL_START[act], stop or USUAL_STOP[act]
+    _check_known("start", start, STARTS)
+    _check_known("stop", stop, STOPS)
+    _check_known("sharing class", sharing_class, (*SHARING_CLASSES, None))
     started = as_utc(started_at)
     in_force_on = local_day(started if received_at is None else received_at)
     register = rulebook.register
@@ -188,6 +194,14 @@ def extend(rulebook: Rulebook, given: Deadline, working_days: int) -> Deadline:
         calendars=rulebook.calendars.digest,
     )
     return _due(rulebook, longer)
+
+
+def _check_known(what: str, value: str | None, known: Sequence[str | None]) -> None:
+    if value not in known:
+        raise UnknownRuleError(
+            f"no {what} {value!r}; there are {', '.join(map(str, known))}",
+            f"没有 {value!r}；可用的有 {'、'.join(map(str, known))}",
+        )
 
 
 def _due(rulebook: Rulebook, counted: Deadline) -> Deadline:

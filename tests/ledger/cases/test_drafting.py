@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from ledger.cases import (
     draft_move,
     draft_opening,
     draft_program,
+    known_officers,
     read_case,
 )
 from ledger.entries import check_entry
@@ -29,7 +32,7 @@ from ledger.log.commitment import Opening
 from ledger.log.verify import verify_file
 from ledger.once import keys_of
 from tests.ledger.support import KEY, ORIGIN, VKEY, child, clock, finish, random_source
-from tools.desk_stories import DUE_AT, PROVIDER, REQUESTER, Entry, Story, ground, stamp
+from tools.desk_stories import DUE_AT, OTHER, PROVIDER, REQUESTER, Entry, Story, ground, stamp
 from tools.desk_stories import clock as clock_fields
 
 NOW = datetime(2026, 11, 23, 2, 3, 4, tzinfo=UTC)
@@ -60,14 +63,10 @@ def book(tmp_path: Path) -> Iterator[Ledger]:
         yield opened
 
 
-def officers(book: Ledger, case: Case) -> dict[int, str | None]:
-    return {one.seq: book.opened(one.seq).get("officer") for one in case.persons}
-
-
 def move(book: Ledger, kind: str, actor: Actor, fields: Entry | None = None, **words: Any) -> Case:
     case = read_case(book, "q-1")
     now = NOW + timedelta(hours=1)
-    draft_move(case, kind, actor, now, fields, Words(words), officers=officers(book, case)).append(book)
+    draft_move(case, kind, actor, now, fields, Words(words), officers=known_officers(book, case)).append(book)
     return read_case(book, "q-1")
 
 
@@ -120,7 +119,7 @@ def test_what_the_case_does_not_allow_is_not_appended(book: Ledger) -> None:
         ("request.nothing", ANSWERER, {}),
     ):
         with pytest.raises((MoveError, EntryError)):
-            draft_move(case, kind, actor, NOW, fields, officers=officers(book, case))
+            draft_move(case, kind, actor, NOW, fields, officers=known_officers(book, case))
     assert book.size() == size
 
 
@@ -136,13 +135,34 @@ def test_a_case_id_is_used_once(book: Ledger) -> None:
 
 def test_of_two_moves_from_one_look_the_second_is_told(book: Ledger) -> None:
     case = begin(book)
-    known = officers(book, case)
+    known = known_officers(book, case)
     first = draft_move(case, "request.authenticated", ANSWERER, NOW, {"method": "session"}, officers=known)
     second = draft_move(case, "request.withdrawn", ASKER, NOW, officers=known)
     first.append(book)
     with pytest.raises(ConflictError, match="somebody else"):
         second.append(book)
     assert read_case(book, "q-1").state is State.AUTHENTICATED
+
+
+def test_an_event_loop_appends_the_same(book: Ledger) -> None:
+    case = begin(book)
+    known = known_officers(book, case)
+    drafts = [draft_move(case, "request.withdrawn", ASKER, NOW, officers=known) for _ in range(3)]
+
+    async def work() -> list[Any]:
+        return await asyncio.gather(*(draft.append_async(book) for draft in drafts), return_exceptions=True)
+
+    results = asyncio.run(work())
+    assert sorted(type(result).__name__ for result in results) == ["Appended", "ConflictError", "ConflictError"]
+
+
+def test_a_call_that_is_repeated_under_its_key_is_one_entry(book: Ledger) -> None:
+    case = begin(book)
+    draft = draft_move(case, "request.withdrawn", ASKER, NOW, officers=known_officers(book, case))
+    keyed = replace(draft, once=(*draft.once, "call:scjg:7"), expect=None)
+    done = keyed.append(book)
+    with pytest.raises(ConflictError, match=f"entry {done.seq}"):
+        keyed.append(book)
 
 
 def test_each_subject_of_a_request_is_proven_alone(book: Ledger) -> None:
@@ -192,7 +212,7 @@ def test_trying_again_stops_where_somebody_else_moved_the_case_on(book: Ledger) 
     move(book, "request.authenticated", ANSWERER, {"method": "session"})
     with pytest.raises(ConflictError):
         append_again(
-            book, case, lambda now: draft_move(now, "request.withdrawn", ASKER, NOW, officers=officers(book, now))
+            book, case, lambda now: draft_move(now, "request.withdrawn", ASKER, NOW, officers=known_officers(book, now))
         )
     assert read_case(book, "q-1").state is State.AUTHENTICATED
 
@@ -210,11 +230,33 @@ def move_to_draft(book: Ledger) -> Case:
     return move(book, "request.refusal_drafted", ANSWERER, ground(), reason="已由某机关定密")
 
 
+def test_an_entry_that_should_not_be_there_has_no_effect_and_stops_nobody(book: Ledger) -> None:
+    case = begin(book)
+    by = {"case": "q-1", "by": OTHER, "by_role": "agency", "by_duty": "answerer", "by_person": 1, "auth": "session"}
+    book.append("request.answered", {**by, "result": "no_record"}, particulars={"text": "没有"})  # past the desk
+    again = read_case(book, "q-1")
+    assert (again.state, again.last, again.exits) == (State.RECEIVED, case.last + 1, ())
+    case = move(book, "request.authenticated", ANSWERER, {"method": "session"})
+    assert case.state is State.AUTHENTICATED
+    with pytest.raises(MoveError) as caught:
+        check_cases(everything(book))
+    assert caught.value.rule == "C14"
+
+
+def test_a_case_that_is_not_there_is_said_to_be_missing(book: Ledger) -> None:
+    with pytest.raises(MoveError, match="no case q-9"):
+        read_case(book, "q-9")
+    by = {"case": "q-9", "by": OTHER, "by_role": "agency", "by_duty": "answerer", "by_person": 1, "auth": "session"}
+    book.append("request.withdrawn", by)
+    with pytest.raises(MoveError, match="nothing began case q-9"):
+        read_case(book, "q-9")
+
+
 def test_a_clock_that_is_behind_the_log_does_not_stop_the_desk(book: Ledger) -> None:
     case = begin(book)
     early = NOW - timedelta(days=1)
     draft = draft_move(
-        case, "request.authenticated", ANSWERER, early, {"method": "session"}, officers=officers(book, case)
+        case, "request.authenticated", ANSWERER, early, {"method": "session"}, officers=known_officers(book, case)
     )
     draft.append(book)
     assert check_cases(everything(book)) == 1
@@ -226,7 +268,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from ledger.book import Ledger
-from ledger.cases import Actor, Words, draft_move, read_case
+from ledger.cases import Actor, Words, draft_move, known_officers, read_case
 from ledger.errors import ConflictError
 from tests.ledger.support import KEY
 path, who = Path(sys.argv[1]), sys.argv[2]
@@ -235,7 +277,7 @@ with Ledger(path, KEY) as book:
     drafts = []
     for number in range(20):
         case = read_case(book, f"q-{number}")
-        known = {one.seq: book.opened(one.seq).get("officer") for one in case.persons}
+        known = known_officers(book, case)
         words = Words({"answer_sha256": "0" * 64, "text": who})
         fields = {"result": "full", "rows": 1}
         drafts.append(draft_move(case, "request.answered", actor, datetime.now(UTC), fields, words, officers=known))

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from ledger import ConflictError, Instance, Ledger, Settings
+from ledger import ConflictError, Instance, Ledger, LedgerUnavailableError, Settings
 from ledger import once as once_keys
-from ledger.rule_archive import Archive, record, timeline_of
+from ledger.rule_archive import Archive, KeptRules, record, timeline_of
 from ledger.rules import SHANGHAI, UnknownRuleError, adoption, deadline, packaged
 from ledger.rules import Settings as ClockSettings
 from ledger.rules.adoption import KINDS, Change
@@ -148,6 +148,17 @@ def test_changes_are_recorded_and_read_again_from_the_ledger(instance: Instance,
         assert ledger.used(once_keys.keys_of(each)[0]) == each["seq"]
 
 
+def test_rules_kept_for_long_follow_what_is_new(instance: Instance, ledger: Ledger) -> None:
+    archive = Archive(instance.path / "rules")
+    kept = KeptRules(ledger, archive)
+    assert kept.timeline().current == BOOK
+    record(ledger, archive, kept.timeline(), adoption.adopt_rule(BOOK, LOCAL_THREE), by="sjj")
+    assert kept.timeline().head == 0 and kept.timeline().current.register.clause("local.query") == LOCAL_THREE
+    change = adoption.set_ground(kept.timeline().current, "RG11", enabled=True, reason="示例")
+    record(ledger, archive, kept.timeline(), change, by="sfj")
+    assert kept.timeline() == timeline_of(ledger, archive)
+
+
 def test_of_two_who_change_the_same_rules_one_is_told(instance: Instance, ledger: Ledger) -> None:
     archive = Archive(instance.path / "rules")
     timeline = timeline_of(ledger, archive)
@@ -169,6 +180,15 @@ def test_a_text_that_was_changed_or_is_missing_is_not_used(instance: Instance) -
         archive.load("0" * 64)
     with pytest.raises(UnknownRuleError, match="no digest"):
         archive.load("../keys/log.pem")
+
+
+def test_where_the_rules_cannot_be_kept_nothing_is_changed(instance: Instance, ledger: Ledger) -> None:
+    (instance.path / "rules").rmdir()
+    (instance.path / "rules").write_text("in the way")
+    archive = Archive(instance.path / "rules")
+    with pytest.raises(LedgerUnavailableError, match="nothing was changed"):
+        record(ledger, archive, timeline_of(ledger, archive), adoption.adopt_rule(BOOK, LOCAL_THREE), by="sjj")
+    assert ledger.since(0, KINDS) == []
 
 
 def test_saving_twice_leaves_what_is_there(instance: Instance) -> None:

@@ -22,6 +22,7 @@ from ledger.rules import (
     InstantError,
     Rulebook,
     Settings,
+    UnknownRuleError,
     deadline,
     extend,
     packaged,
@@ -185,6 +186,14 @@ def test_an_extension_may_run_into_the_unknown() -> None:
 def test_a_time_without_zone_is_refused() -> None:
     with pytest.raises(InstantError, match="no zone"):
         deadline(packaged(), "query", datetime(2026, 11, 18, 9))
+
+
+@pytest.mark.parametrize(
+    "asked", [{"act": "appeal"}, {"start": "authenticated"}, {"stop": "forgotten"}, {"sharing_class": "secret"}]
+)
+def test_what_there_is_not_is_refused(asked: dict[str, str]) -> None:
+    with pytest.raises(UnknownRuleError, match="there are"):
+        deadline(packaged(), asked.pop("act", "query"), at("2026-11-18T09:00+08:00"), **asked)
 
 
 def test_adopting_the_next_year_confirms_and_touches_nothing_old() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ledger.rules import Register, packaged
 from ledger.rules.citations import article_number, find_citations
+from ledger.rules.grounds import Ground, Negative
 from ledger.rules.refusals import Decision, Refusal, decide_refusal
 from ledger.rules.text_checks import check_text
 
@@ -196,7 +199,7 @@ def test_an_excuse_is_rejected_with_the_reason_why_and_what_would_be_lawful(text
 
 
 @pytest.mark.parametrize("negative", REGISTER.negatives, ids=lambda negative: negative.code)
-def test_nothing_of_the_negative_list_can_be_chosen_as_a_ground(negative: object) -> None:
+def test_nothing_of_the_negative_list_can_be_chosen_as_a_ground(negative: Negative) -> None:
     found = decide(replace(STATE_SECRET, ground=negative.code))
     assert (found.allowed, found.code, found.reason_zh) == (False, negative.code, negative.why_zh)
 
@@ -216,7 +219,7 @@ def test_a_ground_of_secrecy_may_speak_of_secrecy() -> None:
 
 
 @pytest.mark.parametrize("ground", REGISTER.grounds, ids=lambda ground: ground.code)
-def test_an_empty_refusal_on_any_ground_is_rejected(ground: object) -> None:
+def test_an_empty_refusal_on_any_ground_is_rejected(ground: Ground) -> None:
     register = REGISTER.set_ground(ground.code, enabled=True)
     for citation in ground.choosable(TODAY) or ground.citations:
         assert not decide(Refusal(ground.code, citation.id), register).allowed
@@ -292,3 +295,40 @@ def test_the_number_of_an_article(text: str, number: int | None) -> None:
 )
 def test_an_article_is_found_as_people_write_it(statute: str, article: str, ids: set[str]) -> None:
     assert {citation.id for _, citation in find_citations(REGISTER, statute, article)} == ids
+
+
+def full(ground: Ground, citation_id: str, on: date) -> Refusal:
+    """A refusal on ``ground`` with everything that it demands."""
+    values = {"number": "F-12", "text": "示例"}
+    days = {None: on, "not_after_refusal": on, "not_before_refusal": on, "before_receipt": on - timedelta(days=9)}
+    fields = {}
+    for demand in ground.demands:
+        if demand.form == "day":
+            fields[demand.name] = days.get(demand.when, on - timedelta(days=9)).isoformat()
+        elif demand.name != "until_condition":
+            fields[demand.name] = demand.choices[0] if demand.choices else values[demand.form]
+    answers = {question.name: question.must_be for question in ground.questions}
+    covers = "part" if ground.scope == "part" else "whole"
+    return Refusal(ground.code, citation_id, covers, fields, answers, "o1", "o2")
+
+
+@pytest.mark.parametrize("ground", REGISTER.grounds, ids=lambda ground: ground.code)
+@given(on=st.dates(date(2021, 1, 1), date(2030, 1, 1)), is_enabled=st.booleans())
+def test_on_any_day_just_what_is_enabled_read_and_in_force_passes(ground: Ground, on: date, is_enabled: bool) -> None:
+    register = REGISTER.set_ground(ground.code, enabled=is_enabled)
+    for citation in ground.citations:
+        found = decide_refusal(register, full(ground, citation.id, on), received_on=on, on=on)
+        assert found.allowed == (is_enabled and citation.is_verified and citation.in_force(on)), found
+
+
+@given(st.text(max_size=80))
+def test_any_text_can_be_looked_at_and_nothing_of_it_is_repeated(text: str) -> None:
+    """What is said of it are fixed sentences."""
+    known = ["classified_marking", "document_named", "id_number", "secrecy_claim"]
+    found = check_text(text, names_no_document=True)
+    assert [each.code for each in found] == [code for code in known if code in {each.code for each in found}]
+    assert {each.zh for each in found} <= {each.zh for each in check_text(EVERYTHING, names_no_document=True)}
+
+
+#: A text with everything that is looked for.
+EVERYTHING = "机密★10年 《某文件》 110101199003071234 保密"

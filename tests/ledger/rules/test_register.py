@@ -114,6 +114,8 @@ CLOCK = CLAUSE["clock"]
         (changed(CLAUSE, clock=changed(CLOCK, at_once=True)), "either"),
         (changed(CLAUSE, clock=without(CLOCK, "working_days")), "either"),
         (changed(CLAUSE, clock=changed(CLOCK, calendar_days=3)), "unknown key"),
+        (changed(CLAUSE, clock=changed(CLOCK, urgent=True)), "go together"),
+        (changed(CLAUSE, clock=changed(without(CLOCK, "working_days"), at_once=True)), "go together"),
         (changed(CLAUSE, clock=changed(CLOCK, extension={"max_working_days": 10})), "needs is missing"),
         (changed(CLAUSE, clock=changed(CLOCK, extension={"max_working_days": 10, "needs": ["luck"]})), "one of"),
         ("第二十一条", "mapping"),
