@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from catalog import grants, purpose_header
 from catalog.cookies import session_cookie
 from catalog.demo import build as demo_build
+from catalog.desk.rulebooks import Rulebooks, clock_fields
 from catalog.grants import Grant
 from catalog.http import App
 from catalog.identity import sessions
@@ -29,11 +30,17 @@ from catalog.plugin import build
 from catalog.service import Service
 from catalog.serving.metrics import Metrics
 from ledger import Instance
+from ledger.cases import Actor, Words, draft_opening
+from ledger.rule_archive import Archive
+from ledger.rules import deadline
+from ledger.rules.deadlines import stamp
 from tests.catalog import rfc9421
 from tests.catalog.bypass.asking import Header, Request, Response, ask, headers_of
 from tests.conftest import credentials
 
 FOLDER = Path(__file__).parent
+#: The number of a planted request of zhzf to scjg.
+CASE = "q-20260101-00001"
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +257,26 @@ def plant(service: Service) -> None:
         {**asked, "elapsed_us": 1, "format": "json", "size_bytes": 1},
         particulars={"query": f"GET /work/permits.json?party_name={canary('asked')}", "answer_sha256": "0" * 64},
     )
+    _plant_request(service)
+
+
+def _plant_request(service: Service) -> None:
+    """A case between two agencies, whose words are theirs alone."""
+    now = service.now()
+    fields = {
+        "requester": "zhzf",
+        "provider": "scjg",
+        "purpose": "case",
+        "reference_kind": "case_number",
+        "channel": "desk",
+        "received_at": stamp(now),
+        **clock_fields(
+            deadline(Rulebooks(service.ledger, Archive(service.instance.path / "rules")).current(), "query", now)
+        ),
+    }
+    words = Words({"reference": "示执案〔2026〕17号", "description": canary("requested")})
+    asker = Actor("zhzf", "agency", "officer", "zhzf-1", "session")
+    draft_opening("request.received", CASE, asker, now, fields, words).append(service.ledger)
 
 
 def _stored_secrets(service: Service) -> list[bytes]:
