@@ -306,12 +306,7 @@ class Desk:
             return "agency"
         if actor.role == "data_authority":
             return "data_authority"
-        named = [
-            each["office"]
-            for each in self.ledger.newest(1_000, where={"kind": "office.named"})
-            if each["agency"] == actor.agency
-        ]
-        return named[0] if named else "agency"
+        return actor.office or "agency"
 
     @staticmethod
     def _acting(actor: Actor, role: str, duty: str) -> CaseActor:
@@ -394,4 +389,3 @@ def _refused(error: EntryError | MoveError | LedgerUnavailableError) -> DeskErro
         return DeskError("", error.en, error.zh, code="unavailable", status=503)
     rule = error.rule if isinstance(error, MoveError) else "form"
     return NotAllowedError(rule, error.en, error.zh)
-
