@@ -13,7 +13,7 @@ from catalog.authentication import Credentials
 from catalog.desk import ask, subjects, words
 from catalog.desk.desk import Desk
 from catalog.desk.errors import DeskError, RowsError
-from catalog.desk.files import ACCEPT, MAX_FILE_BYTES, MAX_FILES
+from catalog.desk.files import FIELD
 from catalog.desk.rulebooks import SHARING_CLASS
 from catalog.desk.sent import Sent, SentFile, read_sent
 from catalog.desk.view import Names, due_words
@@ -154,9 +154,7 @@ def _about(desk: Desk, credentials: Credentials, given: dict[str, Any]) -> dict[
         "application_fields": _APPLICATION_FIELDS,
         "channels": [(code, words.word(words.CHANNELS, code)) for code in ask.CHANNELS],
         "max_subjects": MAX_SUBJECTS,
-        "max_files": MAX_FILES,
-        "max_file_mb": MAX_FILE_BYTES // 2**20,
-        "accept": ACCEPT,
+        **FIELD,
         "may_ask": duties.may(actor, "desk.ask"),
     }
 

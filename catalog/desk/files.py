@@ -58,7 +58,10 @@ _OFD = Kind("ofd", "application/ofd", "OFD 版式文件")
 _CSV, _TXT = Kind("csv", "text/csv; charset=utf-8", "CSV"), Kind("txt", "text/plain; charset=utf-8", "文本")
 KINDS: tuple[Kind, ...] = (_PDF, _OFD, *_OFFICE.values(), _PNG, _JPEG, _CSV, _TXT)
 _ENDINGS = {**{kind.ending: kind for kind in KINDS}, "jpeg": _JPEG}
+#: For a field of files, and its label.
 ACCEPT = ",".join(f".{ending}" for ending in _ENDINGS)
+NAMED = " ".join(kind.ending.upper() for kind in KINDS)
+FIELD = {"accept": ACCEPT, "kinds": NAMED, "max_files": MAX_FILES, "max_file_mb": MAX_FILE_BYTES // 2**20}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,11 @@ class Attachment:
     sha256: str
     stored: str
     key: str
+
+    @property
+    def facts(self) -> str:
+        """Kind, size and the beginning of its digest, alike in every language."""
+        return f"{self.kind.ending.upper()} · {-(-self.size_bytes // 1024):,} kB · SHA-256 {self.sha256[:16]}…"
 
     def to_value(self) -> dict[str, Any]:
         return {

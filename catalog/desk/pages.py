@@ -15,7 +15,7 @@ from catalog.authentication import Credentials
 from catalog.desk.ask_page import new_request
 from catalog.desk.desk import Desk, Move
 from catalog.desk.errors import DeskError, FasterError, NoCaseError, NotAllowedError
-from catalog.desk.files import ACCEPT, MAX_FILE_BYTES, MAX_FILES
+from catalog.desk.files import FIELD
 from catalog.desk.moves import BY_SLUG, Looking, MoveForm
 from catalog.desk.sent import read_sent
 from catalog.desk.view import Names, case_view, line_view, subjects_of
@@ -263,9 +263,7 @@ async def _move_page(
         "wrong": error,
         "error": said(error) if error is not None else "",
         "faster": isinstance(error, FasterError),
-        "accept": ACCEPT,
-        "max_files": MAX_FILES,
-        "max_file_mb": MAX_FILE_BYTES // 2**20,
+        **FIELD,
     }
     status = error.status if error is not None else 200
     if not about["allowed"] and error is None:
