@@ -208,18 +208,21 @@ async def make_move(datasette: Datasette, desk: Desk, request: Request) -> Respo
         raise NoCaseError()
     case = await asyncio.to_thread(desk.case, credentials.actor, number)
     if request.method != "POST":
-        return await _move_page(datasette, desk, request, form, case, {}, new_once(), None)
+        asked = {name: request.args[name] for name in request.args} if form.context is not None else {}
+        return await _move_page(datasette, desk, request, form, case, asked, new_once(), None)
     sent = await read_sent(request)
     given: dict[str, Any] = {name: values[0] for name, values in sent.lists.items() if values}
     seen = sent.text("seen")
     try:
-        looking = Looking(desk, case, credentials.actor.agency, desk.now())
-        what = await asyncio.to_thread(form.read, {**given, "lists": sent.lists}, looking)
+        looking = Looking(desk, case, credentials.actor.agency, desk.now(), credentials.actor.officer)
+        uploads = sent.uploads() if form.takes_files else ()
+        more = {"lists": sent.lists, "files": uploads, "sheets": {each.field: each for each in sent.files}}
+        what = await asyncio.to_thread(form.read, {**given, **more}, looking)
         move = Move(
             form.kind,
             what.fields,
             what.particulars,
-            sent.uploads() if form.takes_files else (),
+            uploads,
             what.items,
             int(seen) if seen.isascii() and seen.isdigit() else None,
             sent.once,
@@ -245,7 +248,7 @@ async def _move_page(
     actor = _actor(request)
 
     def look() -> dict[str, Any]:
-        looking = Looking(desk, case, actor.agency, desk.now())
+        looking = Looking(desk, case, actor.agency, desk.now(), actor.officer)
         fields = [field for field in form.fields if field.shown is None or field.shown(looking)]
         return {
             "section": "requests",
@@ -253,7 +256,8 @@ async def _move_page(
             "case": case,
             "form": form,
             "fields": [(field, field.options(looking) if field.options is not None else ()) for field in fields],
-            "allowed": form.kind in desk.allowed(actor, case),
+            "allowed": form.is_offered(looking, desk.allowed(actor, case)),
+            **(form.context(given, looking) if form.context is not None else {}),
         }
 
     about = await asyncio.to_thread(look)
@@ -269,7 +273,7 @@ async def _move_page(
     if not about["allowed"] and error is None:
         refused = NotAllowedError("C14", "not now, or not yours to do", "目前不能办理，或不应由您办理")
         about["error"], status = i18n.choose(refused.zh, refused.en), 409
-    return await render_private(datasette, request, "desk_move.html", about, status)
+    return await render_private(datasette, request, form.template, about, status)
 
 
 def _actor(request: Request) -> Actor:

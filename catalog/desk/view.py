@@ -12,7 +12,7 @@ from catalog import i18n, titles
 from catalog.desk import words
 from catalog.desk.desk import Desk
 from catalog.desk.files import Attachment
-from catalog.desk.moves import FORMS, MoveForm
+from catalog.desk.moves import FORMS, Looking, MoveForm
 from catalog.desk.rulebooks import Rulebooks
 from catalog.desk.shelf import Line
 from catalog.desk.subjects import Subject
@@ -122,6 +122,7 @@ def case_view(desk: Desk, actor: Actor, case: Case) -> CaseView:
     names, now = Names.of(desk.service), desk.now()
     at = stamp(now)
     kinds = frozenset(desk.allowed(actor, case))
+    looking = Looking(desk, case, actor.agency, now, actor.officer)
     en, zh = next_steps(case, at)
     end = None if case.state.is_open else case.last_at
     urgent = urgency(case, at)
@@ -139,8 +140,8 @@ def case_view(desk: Desk, actor: Actor, case: Case) -> CaseView:
         urgent=(local_time(urgent.target_at), _urgent_words(urgent.met)) if urgent is not None else None,
         steps=i18n.choose(zh, en),
         entries=tuple(entry_view(desk, actor, names, seq) for seq in sorted(case.entries)),
-        moves=tuple(form for form in FORMS if form.kind in kinds),
-        party="requester" if actor.agency == case.requester else "provider",
+        moves=tuple(form for form in FORMS if form.is_offered(looking, kinds)),
+        party={case.requester: "requester", case.provider: "provider"}.get(actor.agency, "office"),
         age_days=desk.rules.working_days(case.received_at, end or at),
     )
 

@@ -92,8 +92,10 @@ FORMS = (
         (
             "认证未通过、要求补充、任何答复、不予提供，以及逾期未答复，都可以提出争议：先与提供方协商，协商不成的申请"
             "数据主管部门协调，仍不一致的由其报本级人民政府决定（条例第二十八条）。",
-            "A failed authentication, a demanded supplement, any answer or refusal, and silence after the time can be "
-            "disputed: first negotiated with the provider, then mediated by the data authority, which takes what stays "
+            "A failed authentication, a demanded supplement, any answer or refusal, and silence after the "
+            "time can be "
+            "disputed: first negotiated with the provider, then mediated by the data authority, which takes "
+            "what stays "
             "open to the government (条例 art. 28).",
         ),
         (
