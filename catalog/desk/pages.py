@@ -18,7 +18,7 @@ from catalog.desk.errors import DeskError, FasterError, NoCaseError, NotAllowedE
 from catalog.desk.files import FIELD
 from catalog.desk.moves import BY_SLUG, Looking, MoveForm
 from catalog.desk.sent import read_sent
-from catalog.desk.view import Names, case_view, line_view, subjects_of
+from catalog.desk.view import DRAFTED, Names, case_view, line_view, subjects_of
 from catalog.errors import RequestError
 from catalog.forms import new_once, redirect, render_private, said
 from catalog.identity import duties
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 PAGE_SIZE = 50
 #: So many entries of the ledger are taken before a list is shown; the next look goes on.
 AT_ONCE = 50_000
+#: A supervising office looks, and the gate records that (``audit.read``).
+SUPERVISION, _SUPERVISING = "/supervision", "liandong_supervising"
 View = Callable[["Datasette", Desk, Request], Awaitable[Response]]
 
 
@@ -192,7 +194,10 @@ def receipt_of(desk: Desk, actor: Actor, number: str, seq: int) -> dict[str, Any
     found = desk.ledger.receipt(seq, with_openings=True)
     items = [item.index for item in found.items] if may_see_subjects(actor, case) else []
     names = set(found.openings)
-    if desk.ledger.entry(seq).get("by") != actor.agency:
+    entry = desk.ledger.entry(seq)
+    if entry["kind"] == DRAFTED and entry["by"] != actor.agency:
+        names = set()
+    if entry.get("by") != actor.agency:
         names -= {"officer", "approver", "signature", "signature_base", "body_sha256"}
     return found.only(names, items).to_json()
 
@@ -255,6 +260,7 @@ async def _move_page(
             "view": case_view(desk, actor, case),
             "case": case,
             "form": form,
+            "base": _base(request),
             "fields": [(field, field.options(looking) if field.options is not None else ()) for field in fields],
             "allowed": form.is_offered(looking, desk.allowed(actor, case)),
             **(form.context(given, looking) if form.context is not None else {}),
@@ -274,6 +280,11 @@ async def _move_page(
         refused = NotAllowedError("C14", "not now, or not yours to do", "目前不能办理，或不应由您办理")
         about["error"], status = i18n.choose(refused.zh, refused.en), 409
     return await render_private(datasette, request, form.template, about, status)
+
+
+def _base(request: Request) -> str:
+    """Below which address the case at hand is looked at."""
+    return SUPERVISION if request.scope.get(_SUPERVISING) else "/requests"
 
 
 def _actor(request: Request) -> Actor:

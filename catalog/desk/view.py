@@ -209,6 +209,7 @@ def _urgent_words(met: bool | None) -> str:
 
 # -- entries ----------------------------------------------------------------------------------------------------------
 
+DRAFTED = "request.refusal_drafted"
 #: Particulars that are words, in the order in which they are shown.
 _SAID: Mapping[str, words.Words] = {
     "description": ("请求内容", "What is asked for"),
@@ -280,6 +281,12 @@ def _said(
         found.append((i18n.choose("发往", "To"), to))
     if "linked" in entry:
         found.append((i18n.choose("转办案件", "Linked case"), entry["linked"]))
+    if "ground" in entry:
+        found.append((i18n.choose("事由", "Ground"), entry["ground"]))
+        found.append((i18n.choose("条款", "Article"), f"《{entry['statute']}》{entry['article']}"))
+        found.append((i18n.choose("范围", "Covers"), words.word(words.COVERS, entry["covers"])))
+    if entry["kind"] == DRAFTED and entry["by"] != actor.agency:
+        return found  # until somebody approves it, its words are the provider's own
     if entry.get("rows"):
         found.append((i18n.choose("数据行数", "Rows"), str(entry["rows"])))
     for name, title in _SAID.items():

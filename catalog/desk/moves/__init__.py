@@ -15,6 +15,7 @@ from catalog.desk.moves import (
     dispute,
     fee,
     redirect,
+    refuse,
     supplement,
     withdraw,
 )
@@ -26,6 +27,7 @@ FORMS: tuple[MoveForm, ...] = (
     *answer.FORMS,
     *application.FORMS,
     redirect.FORM,
+    *refuse.FORMS,
     ask_supplement.FORM,
     supplement.FORM,
     confirm.FORM,

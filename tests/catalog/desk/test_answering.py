@@ -8,31 +8,12 @@ from typing import Any
 import pytest
 
 from catalog.desk import answers
-from catalog.desk.desk import Done, Move
 from catalog.desk.errors import DeskError, NoCaseError, NotAllowedError
-from catalog.desk.moves import BY_SLUG, Looking
 from catalog.desk.subjects import Subject
 from ledger.cases import State, check_cases
 from tests.catalog.desk.conftest import Office
 
 ROWS = "决定书文号\t当事人\t罚款（元）\n示市监罚〔2026〕8号\t甲公司\t00123\n示市监罚〔2026〕9号\t甲公司\t0\n"
-
-
-def send(office: Office, login: str, number: str, slug: str, **given: Any) -> Done:
-    """As the page does it: what was typed is read by the move's form, then moved."""
-    form, who = BY_SLUG[slug], office.of(login)
-    case = office.desk.case(who.actor, number, supervising=True)
-    looking = Looking(office.desk, case, who.actor.agency, office.desk.now(), who.actor.officer)
-    said = form.read(given, looking)
-    return office.desk.move(who, number, Move(form.kind, said.fields, said.particulars, (), said.items))
-
-
-def offered(office: Office, login: str, number: str) -> set[str]:
-    who = office.of(login)
-    case = office.desk.case(who.actor, number, supervising=True)
-    looking = Looking(office.desk, case, who.actor.agency, office.desk.now(), who.actor.officer)
-    kinds = office.desk.allowed(who.actor, case)
-    return {form.slug for form in BY_SLUG.values() if form.is_offered(looking, kinds)}
 
 
 def state(office: Office, number: str, login: str = "zhzf-1") -> State:
@@ -46,31 +27,31 @@ def whole_log_is_in_order(office: Office) -> int:
 @pytest.fixture
 def asked(office: Office) -> str:
     number = office.ask().number
-    send(office, "scjg-1", number, "authenticate", method="session")
+    office.send("scjg-1", number, "authenticate", method="session")
     return number
 
 
 def test_a_failed_authentication_leaves_the_due_time_and_can_be_put_right(office: Office) -> None:
     number = office.ask().number
     due = office.desk.case(office.of("zhzf-1").actor, number).deadlines
-    send(office, "scjg-1", number, "fail-authentication", reason="公函印章不清，请重新加盖后发来")
+    office.send("scjg-1", number, "fail-authentication", reason="公函印章不清，请重新加盖后发来")
     assert state(office, number) is State.AUTH_FAILED
-    send(office, "scjg-1", number, "authenticate", method="letter")
+    office.send("scjg-1", number, "authenticate", method="letter")
     case = office.desk.case(office.of("zhzf-1").actor, number)
     assert case.state is State.AUTHENTICATED and case.deadlines == due
 
 
 def test_a_supplement_is_asked_for_once(office: Office, asked: str) -> None:
-    send(office, "scjg-1", asked, "ask-supplement", wanted="请写明年度范围和被查对象的统一社会信用代码")
+    office.send("scjg-1", asked, "ask-supplement", wanted="请写明年度范围和被查对象的统一社会信用代码")
     assert state(office, asked) is State.SUPPLEMENT_ASKED
-    send(office, "zhzf-1", asked, "supplement", supplement="2023 年至 2026 年")
-    assert "ask-supplement" not in offered(office, "scjg-1", asked)
+    office.send("zhzf-1", asked, "supplement", supplement="2023 年至 2026 年")
+    assert "ask-supplement" not in office.offered("scjg-1", asked)
     with pytest.raises(NotAllowedError):
-        send(office, "scjg-1", asked, "ask-supplement", wanted="另请补充营业执照复印件")
+        office.send("scjg-1", asked, "ask-supplement", wanted="另请补充营业执照复印件")
 
 
 def test_rows_are_given_as_they_were_typed_each_provable_alone(office: Office, asked: str) -> None:
-    done = send(office, "scjg-1", asked, "answer", rows=ROWS, text="近三年两件")
+    done = office.send("scjg-1", asked, "answer", rows=ROWS, text="近三年两件")
     assert state(office, asked) is State.ANSWERED
     entry = office.desk.ledger.entry(done.seq)
     table = answers.Table.of_items(value for _, value in office.desk.items(done.seq))
@@ -81,16 +62,16 @@ def test_rows_are_given_as_they_were_typed_each_provable_alone(office: Office, a
 
 
 def test_a_partial_answer_leaves_the_rest_owed(office: Office, asked: str) -> None:
-    send(office, "scjg-1", asked, "answer-part", rows=ROWS)
+    office.send("scjg-1", asked, "answer-part", rows=ROWS)
     assert state(office, asked) is State.PARTLY_ANSWERED
-    assert offered(office, "scjg-1", asked) >= {"answer", "answer-part", "deliver"}
-    assert not offered(office, "scjg-1", asked) & {"answer-none", "redirect", "ask-supplement"}
+    assert office.offered("scjg-1", asked) >= {"answer", "answer-part", "deliver"}
+    assert not office.offered("scjg-1", asked) & {"answer-none", "redirect", "ask-supplement"}
 
 
 def test_an_offline_delivery_counts_once_the_requester_confirms_it(office: Office, asked: str) -> None:
-    send(office, "scjg-1", asked, "deliver", carrier="disc", text="光盘一张，交执法协调科签收")
+    office.send("scjg-1", asked, "deliver", carrier="disc", text="光盘一张，交执法协调科签收")
     assert state(office, asked) is State.DELIVERED
-    send(office, "zhzf-1", asked, "confirm")
+    office.send("zhzf-1", asked, "confirm")
     assert state(office, asked) is State.ANSWERED
 
 
@@ -116,7 +97,7 @@ def test_what_cannot_be_taken_says_why_and_stores_nothing(
 ) -> None:
     size = office.service.ledger.size()
     with pytest.raises(DeskError) as caught:
-        send(office, "scjg-1", asked, slug, **given)
+        office.send("scjg-1", asked, slug, **given)
     assert caught.value.code == code and caught.value.field
     assert office.service.ledger.size() == size
 
@@ -126,8 +107,8 @@ def test_what_cannot_be_taken_says_why_and_stores_nothing(
 
 def test_a_request_that_is_passed_on_goes_on_as_a_linked_case(office: Office) -> None:
     number = office.ask(subjects=(Subject("甲公司", "", ""), Subject("乙公司", "", ""))).number
-    send(office, "scjg-1", number, "authenticate", method="session")
-    send(office, "scjg-1", number, "redirect", to="jtys", text="道路运输许可由交通运输局核发和管理")
+    office.send("scjg-1", number, "authenticate", method="session")
+    office.send("scjg-1", number, "redirect", to="jtys", text="道路运输许可由交通运输局核发和管理")
     first = office.desk.case(office.of("zhzf-1").actor, number)
     assert first.state is State.REDIRECTED and first.linked == f"r{number[1:]}"
     second = office.desk.case(office.of("jtys-1").actor, first.linked)
@@ -141,10 +122,10 @@ def test_a_request_that_is_passed_on_goes_on_as_a_linked_case(office: Office) ->
 
 def test_what_a_crash_kept_back_is_begun_by_whoever_looks_next(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     number = office.ask().number
-    send(office, "scjg-1", number, "authenticate", method="session")
+    office.send("scjg-1", number, "authenticate", method="session")
     with monkeypatch.context() as crash:
         crash.setattr("catalog.desk.linked.begin", lambda desk, case: None)  # the process ended after the first entry
-        send(office, "scjg-1", number, "redirect", to="jtys", text="道路运输许可由交通运输局核发和管理")
+        office.send("scjg-1", number, "redirect", to="jtys", text="道路运输许可由交通运输局核发和管理")
         with pytest.raises(NoCaseError):
             office.desk.case(office.of("jtys-1").actor, f"r{number[1:]}")
     office.desk.case(office.of("zhzf-2").actor, number)
@@ -154,11 +135,11 @@ def test_what_a_crash_kept_back_is_begun_by_whoever_looks_next(office: Office, m
 
 def test_passed_on_twice_a_supervising_office_names_who_has_it(office: Office) -> None:
     number = office.ask().number
-    send(office, "scjg-1", number, "authenticate", method="session")
-    send(office, "scjg-1", number, "redirect", to="jtys", text="道路运输许可由交通运输局核发和管理")
+    office.send("scjg-1", number, "authenticate", method="session")
+    office.send("scjg-1", number, "redirect", to="jtys", text="道路运输许可由交通运输局核发和管理")
     linked = f"r{number[1:]}"
-    send(office, "jtys-1", linked, "authenticate", method="session")
-    send(office, "jtys-1", linked, "redirect", text="该企业的许可由上一家单位持有")
+    office.send("jtys-1", linked, "authenticate", method="session")
+    office.send("jtys-1", linked, "redirect", text="该企业的许可由上一家单位持有")
     assert state(office, linked) is State.WITH_SUPERVISOR
 
 
@@ -182,27 +163,27 @@ APPLICATION = {
 
 def test_an_application_is_agreed_to_and_then_supplied_each_with_its_clock(office: Office) -> None:
     number = office.ask(**APPLICATION).number
-    send(office, "jtys-1", number, "authenticate", method="session")
-    assert "agree" not in offered(office, "jtys-1", number)  # an approver's to say
-    send(office, "jtys-2", number, "agree", terms="只用于运输执法现场核对")
+    office.send("jtys-1", number, "authenticate", method="session")
+    assert "agree" not in office.offered("jtys-1", number)  # an approver's to say
+    office.send("jtys-2", number, "agree", terms="只用于运输执法现场核对")
     case = office.desk.case(office.of("zhzf-1").actor, number)
     assert case.state is State.DECIDED and [each.stop.value for each in case.deadlines] == ["decided", "supplied"]
     assert case.deadlines[1].clause is not None
-    send(office, "jtys-1", number, "answer", rows="许可证号\nJ-001\n")
+    office.send("jtys-1", number, "answer", rows="许可证号\nJ-001\n")
     assert whole_log_is_in_order(office) == 1
 
 
 def test_more_time_needs_the_data_authoritys_consent_and_a_clause_that_allows_it(office: Office, asked: str) -> None:
-    assert "ask-extension" not in offered(office, "scjg-2", asked)  # a query: nothing allows it
+    assert "ask-extension" not in office.offered("scjg-2", asked)  # a query: nothing allows it
     number = office.ask(**APPLICATION).number
-    send(office, "jtys-1", number, "authenticate", method="session")
+    office.send("jtys-1", number, "authenticate", method="session")
     before = office.desk.case(office.of("zhzf-1").actor, number)
     assert before.deadlines[0].extension_days == 10
     with pytest.raises(NoCaseError):
         office.desk.case(office.of("sjj-2").actor, number)
-    send(office, "jtys-2", number, "ask-extension", days="5", reason="数据需从旧系统导出")
-    assert "extend" in offered(office, "sjj-2", number)
-    send(office, "sjj-2", number, "extend", days="5")
+    office.send("jtys-2", number, "ask-extension", days="5", reason="数据需从旧系统导出")
+    assert "extend" in office.offered("sjj-2", number)
+    office.send("sjj-2", number, "extend", days="5")
     after = office.desk.case(office.of("zhzf-1").actor, number)
     assert (after.deadlines[-1].due_at or "") > (before.deadlines[0].due_at or "")
     assert whole_log_is_in_order(office) == 2
