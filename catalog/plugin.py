@@ -44,6 +44,7 @@ from catalog.anomalies_page import AnomalyPages
 from catalog.asking import SCOPE_KEY, Asked
 from catalog.authentication import Credentials
 from catalog.databases import CategoryDatabase, read_without_a_thread
+from catalog.desk import api as desk_api
 from catalog.desk import pages as desk_pages
 from catalog.desk.desk import Desk
 from catalog.errors import UsageError
@@ -311,7 +312,7 @@ def register_routes(datasette: Datasette) -> list[tuple[str, Any]]:
         (rf"^{pattern_of('openapi')}$", asking(described.openapi)),
         (rf"^{pattern_of('query')}$", bind(query)),
         *((rf"^{pattern_of(name)}$", bind(view)) for name, view in _VIEWS.items()),
-        *((rf"^{pattern_of(name)}$", at_desk(view)) for name, view in desk_pages.VIEWS.items()),
+        *((rf"^{pattern_of(name)}$", at_desk(view)) for name, view in {**desk_pages.VIEWS, **desk_api.VIEWS}.items()),
     ]
 
 

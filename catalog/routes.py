@@ -150,6 +150,17 @@ ROUTES = (
     _route(
         API_QUERY, _POST, rf"/api/query/{_DATABASE}/{_TABLE}", Access.RECORDED, format="json", body_bytes=_QUERY_BYTES
     ),
+    _route("api-requests", _READ | _POST, r"/api/requests", Access.SIGNED_IN, format="json", body_bytes=_FILES_BYTES),
+    _route("api-request", _READ, rf"/api/requests/{_CASE}", Access.SIGNED_IN, format="json"),
+    _route("api-request-table", _READ, rf"/api/requests/{_CASE}/tables/{_SEQ}", Access.SIGNED_IN, format="json"),
+    _route(
+        "api-request-moves",
+        _POST,
+        rf"/api/requests/{_CASE}/moves",
+        Access.SIGNED_IN,
+        format="json",
+        body_bytes=_FILES_BYTES,
+    ),
     # The form asks nothing yet; what it sends is a query.
     _route("query-form", _READ, rf"/query/{_DATABASE}/{_TABLE}", Access.SIGNED_IN),
     _route("query", _POST, rf"/query/{_DATABASE}/{_TABLE}", Access.RECORDED, body_bytes=_QUERY_BYTES),

@@ -211,7 +211,7 @@ def _urgent_words(met: bool | None) -> str:
 
 DRAFTED = "request.refusal_drafted"
 #: Particulars that are words, in the order in which they are shown.
-_SAID: Mapping[str, words.Words] = {
+SAID: Mapping[str, words.Words] = {
     "description": ("请求内容", "What is asked for"),
     "reference": ("事由编号", "Reference"),
     "purpose_text": ("用途", "What for"),
@@ -228,7 +228,7 @@ _SAID: Mapping[str, words.Words] = {
     "letter_number": ("移送函文号", "Letter number"),
     "answer_sha256": ("答复的 SHA-256", "SHA-256 of the answer"),
 }
-_APPLICATION: Mapping[str, words.Words] = {
+APPLICATION: Mapping[str, words.Words] = {
     "basis": ("使用依据", "Legal basis"),
     "scene": ("使用场景", "Used for"),
     "scope": ("使用范围", "Scope"),
@@ -289,7 +289,7 @@ def _said(
         return found  # until somebody approves it, its words are the provider's own
     if entry.get("rows"):
         found.append((i18n.choose("数据行数", "Rows"), str(entry["rows"])))
-    for name, title in _SAID.items():
+    for name, title in SAID.items():
         value = opened.get(name)
         if isinstance(value, str) and value:
             shown = _officer(desk.service, value) if name == "approver" else value
@@ -297,7 +297,7 @@ def _said(
                 found.append((i18n.choose(*title), shown))
     application = opened.get("application")
     if isinstance(application, dict):
-        found += [(i18n.choose(*title), str(application.get(name, ""))) for name, title in _APPLICATION.items()]
+        found += [(i18n.choose(*title), str(application.get(name, ""))) for name, title in APPLICATION.items()]
     if isinstance(opened.get("participants"), list):
         found.append((i18n.choose("参加单位", "Taking part"), "、".join(map(names.agency, opened["participants"]))))
     return found
@@ -341,7 +341,7 @@ class LineView:
 def line_view(desk: Desk, names: Names, line: Line, agency: str, now: datetime) -> LineView:
     """A line for a list of ``agency``; what is overdue is said in words."""
     at = stamp(now)
-    code = _timeliness(line, at)
+    code = timeliness(line, at)
     return LineView(
         line,
         words.act(line.act),
@@ -359,7 +359,7 @@ def line_view(desk: Desk, names: Names, line: Line, agency: str, now: datetime) 
     )
 
 
-def _timeliness(line: Line, at: str) -> str:
+def timeliness(line: Line, at: str) -> str:
     """As :func:`ledger.cases.readings` says it of the deadline in the line."""
     if not line.due_at:
         return line.clock

@@ -10,7 +10,8 @@ from datasette import Response
 from datasette.utils.asgi import Request
 
 from catalog.authentication import Credentials
-from catalog.query.openapi import OpenTable, document
+from catalog.desk import openapi as desk_openapi
+from catalog.query.openapi import IDEMPOTENCY, OpenTable, document
 from catalog.query.service import QueryService
 from catalog.service import Service
 
@@ -22,7 +23,7 @@ async def openapi(datasette: Datasette, service: Service, queries: QueryService,
     """The document; with the tables that are open to the asker's agency, where somebody is signed in."""
     credentials: Credentials | None = request.scope.get("liandong_credentials")
     tables = open_tables(service, queries, credentials) if credentials is not None else ()
-    value = document(service.instance.settings.public_url, version("liandong"), tables)
+    value = document(service.instance.settings.public_url, version("liandong"), tables, desk_openapi.paths(IDEMPOTENCY))
     return Response.json(value, headers={"cache-control": "no-store"})
 
 

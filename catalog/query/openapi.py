@@ -55,18 +55,22 @@ class OpenTable:
         return f"{self.text.database}/{self.text.name}"
 
 
-def document(server_url: str, version: str, tables: Iterable[OpenTable] = ()) -> Value:
+def document(
+    server_url: str, version: str, tables: Iterable[OpenTable] = (), more: Mapping[str, Value] | None = None
+) -> Value:
     """The whole document.
 
     Args:
         server_url: the public address, below which the paths lie.
         tables: those that are open to the asker.
+        more: paths of other parts of the interface.
     """
     paths = {
         "/api/query/batch": {"post": _batch()},
         "/api/query/{database}/{table}": {"post": _any_table(), "parameters": _place()},
         "/api/openapi.json": {"get": _itself()},
         "/log/receipt/{seq}": {"get": _receipt()},
+        **(more or {}),
     }
     for table in tables:
         paths[f"/api/query/{table.resource}"] = {"post": _one_table(table)}
@@ -97,7 +101,7 @@ def _any_table() -> Value:
         "summary": "查询一张数据表 Query one table",
         "requestBody": _body(query_shape().schema(), {"按条件查询 by conditions": query_sample()}),
         "responses": _responses(_answer(rows, {"type": "array", "items": NAME.schema()})),
-        "parameters": [_IDEMPOTENCY],
+        "parameters": [IDEMPOTENCY],
     }
 
 
@@ -123,7 +127,7 @@ def _one_table(table: OpenTable) -> Value:
             _answer({"type": "array", "items": row}, {"type": "array", "items": {"enum": list(names)}}),
             answer_sample(table.text.database, table.text.name, table.columns),
         ),
-        "parameters": [_IDEMPOTENCY],
+        "parameters": [IDEMPOTENCY],
     }
 
 
@@ -163,7 +167,7 @@ def _batch() -> Value:
                 "additionalProperties": False,
             }
         ),
-        "parameters": [_IDEMPOTENCY],
+        "parameters": [IDEMPOTENCY],
     }
 
 
@@ -279,7 +283,7 @@ _ABOUT = (
 )
 _HEX: Value = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _RETRY_AFTER: Value = {"schema": {"type": "string"}, "description": "多少秒后重试 Seconds after which to try again"}
-_IDEMPOTENCY: Value = {
+IDEMPOTENCY: Value = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,

@@ -12,6 +12,7 @@ from catalog.desk.errors import DeskError
 
 if TYPE_CHECKING:
     from catalog.desk.desk import Desk
+    from catalog.query.shapes import Shape
     from ledger.cases import Case
 
 Words = tuple[str, str]  # Chinese, English
@@ -37,6 +38,8 @@ class FormField:
         kind: ``text`` (several lines) | ``line`` | ``choice`` | ``number`` | ``files`` | ``rows`` (a pasted table) |
             ``sheet`` (one file with a table) | ``check`` | ``day``.
         options: of a choice; asked anew for each case.
+        shown: whether a case's form has it at all.
+        shape: of a call's member, where it is not what ``kind`` says.
     """
 
     name: str
@@ -46,6 +49,7 @@ class FormField:
     hint: Words = ("", "")
     options: Callable[[Looking], Sequence[Option]] | None = None
     shown: Callable[[Looking], bool] | None = None
+    shape: Shape | None = None
 
     @property
     def title(self) -> str:

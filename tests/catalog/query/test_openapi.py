@@ -62,6 +62,10 @@ async def test_anybody_may_have_it_and_there_is_no_table_in_it(app: InProcess) -
         "/api/openapi.json",
         "/api/query/batch",
         "/api/query/{database}/{table}",
+        "/api/requests",
+        "/api/requests/{case}",
+        "/api/requests/{case}/moves",
+        "/api/requests/{case}/tables/{seq}",
         "/log/receipt/{seq}",
     ]
     assert len(app.entries()) == before
@@ -199,6 +203,10 @@ def test_schemathesis_finds_no_server_error_and_no_undocumented_answer(unlimited
         "/api/query/{database}/{table}",
         "/api/query/work/penalties",
         "/api/openapi.json",
+        "/api/requests",
+        "/api/requests/{case}",
+        "/api/requests/{case}/moves",
+        "/api/requests/{case}/tables/{seq}",
         "/log/receipt/{seq}",
     )
     command = [
