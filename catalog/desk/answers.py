@@ -16,6 +16,7 @@ from catalog.desk import subjects
 from catalog.desk.errors import DeskError
 from catalog.desk.sent import SentFile
 from catalog.desk.workbook import read_rows
+from catalog.query.errors import BodyError
 from ledger.cases.opening import MAX_SUBJECTS
 from ledger.log import canonical
 from ledger.rules.text_checks import STOP, check_text
@@ -43,6 +44,21 @@ class Table:
         found = [each for each in values if isinstance(each, dict) and "cells" in each]
         columns = tuple(str(name) for name in found[0]["columns"]) if found else ()
         return cls(columns, tuple(tuple(str(cell) for cell in each["cells"]) for each in found))
+
+
+@dataclass(frozen=True, slots=True)
+class RowsShape:
+    """The rows of a call: objects with the same members, every member a text."""
+
+    def check(self, value: Any, where: str) -> None:
+        good = isinstance(value, list) and len(value) <= MAX_ROWS and all(isinstance(each, dict) for each in value)
+        if not good:
+            raise BodyError(where, f"want a list of at most {MAX_ROWS} objects", f"应为不超过 {MAX_ROWS} 个对象的列表")
+
+    def schema(self) -> dict[str, Any]:
+        cell = {"type": "string", "maxLength": MAX_CELL_LENGTH}
+        row = {"type": "object", "additionalProperties": cell, "minProperties": 1, "maxProperties": MAX_COLUMNS}
+        return {"type": "array", "items": row, "maxItems": MAX_ROWS}
 
 
 def digest(table: Table, text: str) -> str:

@@ -63,6 +63,7 @@ _TABLE = (
         "rows",
         ("数据（首行为列名，可从表格粘贴）", "Data (column names in the first row; paste from a sheet)"),
         hint=("以制表符或逗号分隔，最多 500 行", "divided by tabs or commas, at most 500 rows"),
+        shape=answers.RowsShape(),
     ),
     FormField(
         "rows_file",

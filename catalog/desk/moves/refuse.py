@@ -14,7 +14,9 @@ from catalog.desk.ask import free_text
 from catalog.desk.errors import DeskError
 from catalog.desk.gate import RefusalError
 from catalog.desk.moves.base import FormField, Looking, MoveForm, Said
+from catalog.desk.moves.named import Named
 from catalog.identity import officers
+from catalog.query.shapes import ListOf, Text
 from ledger.cases.guards import GROUND_FIELDS
 from ledger.rules.grounds import Ground
 from ledger.rules.refusals import Decision, Refusal
@@ -173,6 +175,9 @@ DRAFT = MoveForm(
         FormField("ground", "line", ("事由代码", "Code of the ground"), required=True),
         FormField("citation", "line", ("条款", "Article"), required=True),
         FormField("covers", "line", ("全部（whole）或者一部分（part）", "The whole (whole) or a part (part)")),
+        FormField("fields", "named", ("事由要求的内容", "What the ground demands"), shape=Named("string")),
+        FormField("answers", "named", ("例外问题的回答", "Answers to its questions"), shape=Named("boolean")),
+        FormField("confirmed", "named", ("经核对的疑问", "Questions thought over"), shape=ListOf(Text(4, 4), 20)),
         FormField("withheld", "text", ("不予提供的部分", "What is withheld")),
         FormField("reason", "text", ("说明（可不填）", "Words to the requester (may be left empty)")),
     ),
