@@ -106,6 +106,7 @@ ROUTES = (
     _route("case-receipt", _READ, rf"/requests/{_CASE}/receipt", Access.SIGNED_IN),
     _route("case-entry", _READ, rf"/requests/{_CASE}/entries/{_SEQ}\.json", Access.SIGNED_IN, format="json"),
     _route("case-subjects", _READ, rf"/requests/{_CASE}/subjects/{_SEQ}", Access.SIGNED_IN),
+    _route("case-sheet", _READ, rf"/requests/{_CASE}/sheet/{_SEQ}", Access.SIGNED_IN),
     _route("case-file", _READ, rf"/requests/{_CASE}/files/{_SEQ}/(?P<place>[0-9])", Access.SIGNED_IN),
     _route(
         "case-move",

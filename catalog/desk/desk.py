@@ -348,7 +348,11 @@ class Desk:
 
 def lies_with_authority(case: Case) -> bool:
     """Whether the data authority has, or had, something to say in a case (条例 arts. 21, 28)."""
-    return case.extension_asked is not None or any(dispute.step != "negotiation" for dispute in case.disputes)
+    return (
+        case.extension_asked is not None
+        or case.extended
+        or any(dispute.step != "negotiation" for dispute in case.disputes)
+    )
 
 
 def _opening_fields(wanted: Ask) -> dict[str, Any]:

@@ -12,12 +12,14 @@ from datasette.utils.asgi import Request
 
 from catalog import i18n
 from catalog.authentication import Credentials
+from catalog.desk.answers import Table
 from catalog.desk.ask_page import new_request
 from catalog.desk.desk import Desk, Move
 from catalog.desk.errors import DeskError, FasterError, NoCaseError, NotAllowedError
 from catalog.desk.files import FIELD
 from catalog.desk.moves import BY_SLUG, Looking, MoveForm
 from catalog.desk.sent import read_sent
+from catalog.desk.sheet_page import result_sheet
 from catalog.desk.view import DRAFTED, Names, case_view, line_view, subjects_of
 from catalog.errors import RequestError
 from catalog.forms import new_once, redirect, render_private, said
@@ -128,7 +130,7 @@ def may_see_subjects(actor: Actor, case: Case) -> bool:
 
 
 async def case_subjects(datasette: Datasette, desk: Desk, request: Request) -> Response:
-    """The table of subjects of one entry."""
+    """The table of one entry: of subjects, or of an answer."""
     actor, number, seq = _actor(request), request.url_vars["case"], int(request.url_vars["seq"])
 
     def look() -> dict[str, Any]:
@@ -141,9 +143,14 @@ async def case_subjects(datasette: Datasette, desk: Desk, request: Request) -> R
                 "who is asked about is shown to those who answer: an answerer or approver of the agency",
                 "查询对象只显示给答复人员：本单位的经办人或负责人",
             )
+        if case.entries[seq] == "request.answered":
+            table = Table.of_items(value for _, value in desk.items(seq))
+            return {"section": "requests", "case": case, "seq": seq, "table": table}
         return {"section": "requests", "case": case, "seq": seq, "subjects": subjects_of(desk, seq)}
 
-    return await render_private(datasette, request, "desk_subjects.html", await asyncio.to_thread(look))
+    about = await asyncio.to_thread(look)
+    template = "desk_table.html" if "table" in about else "desk_subjects.html"
+    return await render_private(datasette, request, template, about)
 
 
 async def case_file(datasette: Datasette, desk: Desk, request: Request) -> Response:
@@ -303,5 +310,6 @@ VIEWS: dict[str, View] = {
     "case-entry": entry_receipt,
     "case-subjects": case_subjects,
     "case-file": case_file,
+    "case-sheet": result_sheet,
     "case-move": make_move,
 }

@@ -59,6 +59,13 @@ class Rulebooks:
             Calendars.read(canonical.decode(load(entry["calendars"])), where),
         )
 
+    def of_register(self, entry: Mapping[str, Any]) -> Register:
+        """The register that an entry names by its digest: of a refusal."""
+        found = self.timeline().before(entry["seq"]).register
+        if found.digest == entry["register"]:
+            return found
+        return Register.read(canonical.decode(self._archive.load(entry["register"])), f"entry {entry['seq']}")
+
     def working_of(self, entry: Mapping[str, Any], since: str) -> tuple[Clause | None, tuple[WorkingDay, ...]]:
         """The clause that an entry's deadline rests on, and its days: counted or skipped, and why.
 

@@ -243,6 +243,7 @@ _CODES: Mapping[str, tuple[words.Words, Mapping[str, words.Words]]] = {
     "outcome": (("结果", "Outcome"), words.OUTCOMES),
     "verdict": (("认定", "Verdict"), words.RESULTS),
     "channel": (("收件方式", "Came"), words.CHANNELS),
+    "form": (("文书", "Document"), words.ORDERS),
 }
 
 

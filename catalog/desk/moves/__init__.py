@@ -14,8 +14,11 @@ from catalog.desk.moves import (
     confirm,
     dispute,
     fee,
+    heed,
+    mediate,
     redirect,
     refuse,
+    supervise,
     supplement,
     withdraw,
 )
@@ -32,6 +35,9 @@ FORMS: tuple[MoveForm, ...] = (
     supplement.FORM,
     confirm.FORM,
     *dispute.FORMS,
+    *heed.FORMS,
+    *mediate.FORMS,
+    *supervise.FORMS,
     withdraw.FORM,
     fee.FORM,
 )

@@ -21,6 +21,11 @@ _SILENCE = "silence"
 _STEPS = ("negotiation", "data_authority")
 
 
+def _asks(looking: Looking) -> bool:
+    """The requester's forms: the data authority has its own (:mod:`catalog.desk.moves.mediate`)."""
+    return looking.agency == looking.case.requester
+
+
 def disputables(looking: Looking) -> list[Option]:
     """What of the case can be disputed: silence first, then the newest entry."""
     case, found = looking.case, []
@@ -104,6 +109,7 @@ FORMS = (
             FormField("reason", "text", ("理由", "Reason"), required=True),
         ),
         _read,
+        offered=_asks,
     ),
     MoveForm(
         "conclude",
@@ -118,6 +124,7 @@ FORMS = (
             FormField("reason", "text", ("说明（可不填）", "Note (may be left empty)")),
         ),
         _conclude,
+        offered=_asks,
     ),
     MoveForm(
         "escalate",
