@@ -99,31 +99,86 @@ def _outbox(desk: Desk, actor: Actor, request: Request) -> dict[str, Any]:
     }
 
 
+async def brought(datasette: Datasette, desk: Desk, request: Request) -> Response:
+    """What lies with the signed-in data authority: disputes to mediate, extensions to consent to."""
+    actor = _actor(request)
+    if actor.role != "data_authority":
+        raise NoCaseError()
+
+    def look() -> dict[str, Any]:
+        left, names, now = desk.follow(AT_ONCE), Names.of(desk.service), desk.now()
+        lines = desk.shelf.lying_with("data_authority", PAGE_SIZE)
+        rows = [line_view(desk, names, line, actor.agency, now) for line in lines]
+        return {"section": "requests", "box": "brought", "left": left, "rows": rows,
+                "may_ask": duties.may(actor, "desk.ask")}  # fmt: skip
+
+    return await render_private(datasette, request, "desk_brought.html", await asyncio.to_thread(look))
+
+
+async def supervision(datasette: Datasette, desk: Desk, request: Request) -> Response:
+    """For the supervising offices: what was laid before them, refusals nobody judged, what is overdue."""
+    actor = _actor(request)
+
+    def look() -> dict[str, Any]:
+        left, names, now = desk.follow(AT_ONCE), Names.of(desk.service), desk.now()
+        found = {
+            "laid": desk.shelf.lying_with(actor.office, PAGE_SIZE) if actor.office else [],
+            "unjudged": desk.shelf.unjudged(PAGE_SIZE),
+            "overdue": desk.shelf.overdue(stamp(now), PAGE_SIZE),
+        }
+        lists = {
+            name: [line_view(desk, names, line, line.requester, now) for line in lines] for name, lines in found.items()
+        }
+        return {"section": "requests", "box": "supervision", "left": left, "office": actor.office, "limit": PAGE_SIZE,
+                "may_ask": duties.may(actor, "desk.ask"), **lists}  # fmt: skip
+
+    return await render_private(datasette, request, "desk_supervision.html", await asyncio.to_thread(look))
+
+
+def _supervised(view: View) -> View:
+    """The same view for a supervising office: any case, each look recorded by the gate."""
+
+    async def look(datasette: Datasette, desk: Desk, request: Request) -> Response:
+        duties.require(request.scope["liandong_credentials"].actor, "ledger.read")
+        request.scope[_SUPERVISING] = True
+        return await view(datasette, desk, request)
+
+    return look
+
+
 # -- one case ---------------------------------------------------------------------------------------------------------
 
 
 async def one_case(datasette: Datasette, desk: Desk, request: Request) -> Response:
     """A case in full: state, clocks, every entry, what can be done next."""
     actor = _actor(request)
-    about = await asyncio.to_thread(_case, desk, actor, request.url_vars["case"])
+    about = await asyncio.to_thread(_case, desk, actor, request)
     return await render_private(datasette, request, "desk_case.html", about)
 
 
 async def case_receipt(datasette: Datasette, desk: Desk, request: Request) -> Response:
     """The receipt of a request, to be read and printed: number, received, due, and the days behind it."""
     actor = _actor(request)
-    about = await asyncio.to_thread(_case, desk, actor, request.url_vars["case"])
+    about = await asyncio.to_thread(_case, desk, actor, request)
     return await render_private(datasette, request, "desk_receipt.html", about)
 
 
-def _case(desk: Desk, actor: Actor, number: str) -> dict[str, Any]:
-    case = desk.case(actor, number)
+def _case(desk: Desk, actor: Actor, request: Request) -> dict[str, Any]:
+    case = _look(desk, actor, request)
     view = case_view(desk, actor, case)
-    return {"section": "requests", "view": view, "case": case, "may_see_subjects": may_see_subjects(actor, case)}
+    seen = may_see_subjects(actor, case)
+    return {"section": "requests", "view": view, "case": case, "base": _base(request), "may_see_subjects": seen}
+
+
+def _look(desk: Desk, actor: Actor, request: Request) -> Case:
+    """The case of an address. Raises as :meth:`Desk.case`."""
+    return desk.case(actor, request.url_vars["case"], supervising=_SUPERVISING in request.scope)
 
 
 def may_see_subjects(actor: Actor, case: Case) -> bool:
     """The table of subjects is shown to those who ask and to those who answer, to nobody else (DESIGN §6)."""
+    if actor.agency not in (case.requester, case.provider):
+        return False
     if actor.agency == case.requester or actor.officer is None:
         return True
     return bool(actor.roles & {"answerer", "approver"})
@@ -158,7 +213,7 @@ async def case_file(datasette: Datasette, desk: Desk, request: Request) -> Respo
     actor, variables = _actor(request), request.url_vars
 
     def look() -> tuple[str, str, bytes]:
-        case = desk.case(actor, variables["case"])
+        case = _look(desk, actor, request)
         seq, place = int(variables["seq"]), int(variables["place"])
         found = desk.attachments(seq) if seq in case.entries else ()
         if place >= len(found):
@@ -180,8 +235,8 @@ async def case_file(datasette: Datasette, desk: Desk, request: Request) -> Respo
 
 async def entry_receipt(datasette: Datasette, desk: Desk, request: Request) -> Response:
     """The signed receipt of one entry of a case, with what its parties may open of it."""
-    actor, number, seq = _actor(request), request.url_vars["case"], int(request.url_vars["seq"])
-    value = await asyncio.to_thread(receipt_of, desk, actor, number, seq)
+    actor, seq = _actor(request), int(request.url_vars["seq"])
+    value = await asyncio.to_thread(lambda: receipt_of(desk, actor, _look(desk, actor, request), seq))
     headers = {
         "content-disposition": f'attachment; filename="receipt-{seq}.json"',
         "cache-control": "private, no-store",
@@ -189,13 +244,12 @@ async def entry_receipt(datasette: Datasette, desk: Desk, request: Request) -> R
     return Response.json(value, headers=headers)
 
 
-def receipt_of(desk: Desk, actor: Actor, number: str, seq: int) -> dict[str, Any]:
+def receipt_of(desk: Desk, actor: Actor, case: Case, seq: int) -> dict[str, Any]:
     """The receipt of an entry; who acted at the other agency, and its signature, stay with that agency.
 
     Raises:
-        NoCaseError: the case is not the actor's, or the entry not the case's.
+        NoCaseError: the entry is not the case's.
     """
-    case = desk.case(actor, number)
     if seq not in case.entries:
         raise NoCaseError()
     found = desk.ledger.receipt(seq, with_openings=True)
@@ -218,7 +272,7 @@ async def make_move(datasette: Datasette, desk: Desk, request: Request) -> Respo
     number, form = request.url_vars["case"], BY_SLUG.get(request.url_vars["move"])
     if form is None:
         raise NoCaseError()
-    case = await asyncio.to_thread(desk.case, credentials.actor, number)
+    case = await asyncio.to_thread(_look, desk, credentials.actor, request)
     if request.method != "POST":
         asked = {name: request.args[name] for name in request.args} if form.context is not None else {}
         return await _move_page(datasette, desk, request, form, case, asked, new_once(), None)
@@ -242,9 +296,9 @@ async def make_move(datasette: Datasette, desk: Desk, request: Request) -> Respo
         await asyncio.to_thread(desk.move, credentials, number, move)
     except DeskError as error:
         if isinstance(error, FasterError):  # the page shows the case as it stands now
-            case = await asyncio.to_thread(desk.case, credentials.actor, number)
+            case = await asyncio.to_thread(_look, desk, credentials.actor, request)
         return await _move_page(datasette, desk, request, form, case, given, sent.text("once") or new_once(), error)
-    return redirect(datasette, f"/requests/{number}")
+    return redirect(datasette, f"{_base(request)}/{number}")
 
 
 async def _move_page(
@@ -312,4 +366,10 @@ VIEWS: dict[str, View] = {
     "case-file": case_file,
     "case-sheet": result_sheet,
     "case-move": make_move,
+    "brought": brought,
+    "supervision": supervision,
+    "supervised-case": _supervised(one_case),
+    "supervised-entry": _supervised(entry_receipt),
+    "supervised-file": _supervised(case_file),
+    "supervised-move": _supervised(make_move),
 }

@@ -41,6 +41,7 @@ class Line:
         drafted: a refusal was drafted and waits for its approval.
         lies_with: the offices whose doing is awaited: of ``data_authority``, ``justice``, ``inspection``, with blanks
             before and after each.
+        unjudged: refusals, whole or part, without a verdict that stands.
     """
 
     number: str
@@ -68,6 +69,7 @@ class Line:
     last_at: str
     stopped_at: str
     lies_with: str
+    unjudged: int
 
     @classmethod
     def of(cls, case: Case) -> Line:
@@ -98,6 +100,7 @@ class Line:
             last_kind=case.entries[case.last],
             last_at=case.last_at,
             stopped_at=stopped,
+            unjudged=_unjudged(case),
             lies_with="".join(f" {office} " for office in _lies_with(case)),
         )
 
@@ -129,9 +132,15 @@ def _lies_with(case: Case) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _unjudged(case: Case) -> int:
+    refusals = [exit.seq for exit in case.exits if exit.result in ("refused", "refused_part")]
+    judged = {verdict.about for verdict in case.verdicts if not verdict.revoked}
+    return sum(seq not in judged for seq in refusals)
+
+
 _SUPERVISORS_ACTS = ("request.reviewed", "order.issued", "order.proposed")
 _COLUMNS = tuple(field.name for field in fields(Line))
-_TYPES = {"is_open", "urgent", "subjects", "drafted", "disputed", "last"}
+_TYPES = {"unjudged", "is_open", "urgent", "subjects", "drafted", "disputed", "last"}
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS cases (
   {", ".join(f"{name} {'INTEGER' if name in _TYPES else 'TEXT'} NOT NULL" for name in _COLUMNS)},
@@ -141,7 +150,7 @@ CREATE INDEX IF NOT EXISTS inbox ON cases
   (provider, is_open, urgent DESC, iif(due_at = '', '{_NEVER}', due_at), received_at, number);
 CREATE INDEX IF NOT EXISTS lying ON cases (last DESC) WHERE lies_with <> '';
 CREATE INDEX IF NOT EXISTS running ON cases (due_at, number) WHERE is_open = 1;
-CREATE INDEX IF NOT EXISTS unjudged ON cases (state, last DESC);
+CREATE INDEX IF NOT EXISTS unjudged ON cases (last DESC) WHERE unjudged > 0;
 CREATE INDEX IF NOT EXISTS outbox ON cases (requester, last DESC);
 CREATE INDEX IF NOT EXISTS outbox_awaits ON cases (requester, awaits, last DESC);
 CREATE INDEX IF NOT EXISTS answered ON cases (provider, is_open, last DESC);
@@ -239,12 +248,9 @@ class Shelf(LedgerFile):
         )
         return [Line(*row) for row in rows]
 
-    def in_state(self, state: str, limit: int, before: int | None = None) -> list[Line]:
-        """Cases of everybody in one state, the newest move first; ``before``: a line's ``last``."""
-        rows = self.all(
-            f"{_SELECT} WHERE state = ? AND last < ? ORDER BY last DESC LIMIT ?",
-            (state, 2**53 if before is None else before, limit),
-        )
+    def unjudged(self, limit: int) -> list[Line]:
+        """Cases of everybody with a refusal that nobody has judged, the newest move first."""
+        rows = self.all(f"{_SELECT} WHERE unjudged > 0 ORDER BY last DESC LIMIT ?", (limit,))
         return [Line(*row) for row in rows]
 
     def overdue(self, at: str, limit: int) -> list[Line]:
