@@ -1,4 +1,4 @@
-"""``python -m bench [query] [log] [peers] [rules] [soak] [--quick]``: print ratios as Markdown."""
+"""``python -m bench [query] [log] [peers] [rules] [desk] [soak] [--quick]``: print ratios as Markdown."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pathlib import Path
 
 import click
 
-from bench import catalog_data, log, peers, query, rules, soak
+from bench import catalog_data, desk, log, peers, query, rules, soak
 
-NAMES = ("query", "log", "peers", "rules")
+NAMES = ("query", "log", "peers", "rules", "desk")
 #: Only when asked for: it takes its time.
 LONG = ("soak",)
 
@@ -52,6 +52,8 @@ def main(names: tuple[str, ...], quick: bool, entries: int, rows: int, seconds: 
                 parts = [log.run(folder, rounds, appends, entries or length)]
             elif name == "rules":
                 parts = [rules.run(folder, rounds, 50_000 if quick else 1_000_000)]
+            elif name == "desk":
+                parts = [desk.run(folder, rounds, 2_000 if quick else 100_000)]
             else:
                 parts = [peers.run(folder, rounds, appends)]
             for part in parts:

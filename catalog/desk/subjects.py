@@ -55,10 +55,22 @@ class Subject:
 
 
 def pasted(text: str) -> list[list[str]]:
-    """The rows of a pasted table: columns by tabs as a sheet gives them, else by commas; a name alone is a row."""
-    if "\t" in text:
-        return [line.split("\t") for line in text.splitlines()]
-    return list(csv.reader(io.StringIO(text.replace("，", ",")), strict=False))
+    """The rows of a pasted table: columns by tabs as a sheet gives them, else by commas; a name alone is a row.
+
+    Raises:
+        DeskError: a quoted cell that has no end.
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+    if "\t" in lines:
+        return [line.split("\t") for line in lines.split("\n")]
+    try:
+        return list(csv.reader(io.StringIO(lines.replace("，", ",")), strict=False))
+    except csv.Error as error:
+        raise DeskError(
+            "subjects",
+            "the table cannot be read: a quotation mark has no end; take it out",
+            "清单无法读取：引号没有成对；请删去多余的引号",
+        ) from error
 
 
 def read(rows: Sequence[Sequence[str]]) -> tuple[Subject, ...]:
@@ -110,7 +122,8 @@ def _columns(rows: Sequence[Sequence[str]]) -> tuple[dict[int, str], int]:
         named = {
             place: name for place, title in enumerate(titles) for name, known in _HEADERS.items() if title in known
         }
-        if named and len(set(named.values())) == len(named):
+        # A row of titles only: a first subject whose note reads like one is a subject.
+        if named and len(named) == sum(map(bool, titles)) == len(set(named.values())):
             return named, 1
     return dict(enumerate(_ORDER)), 0
 
