@@ -24,7 +24,7 @@ from catalog.listing import local_time
 from catalog.overview import agency_names
 from catalog.refusal import purpose_title
 from catalog.service import Service
-from ledger.cases import Case, Deadline, Reading, readings, urgency
+from ledger.cases import Case, Deadline, Reading, read_case, readings, urgency
 from ledger.cases.moves import next_steps
 from ledger.errors import BilingualError
 from ledger.rules import Clause, RulesError
@@ -96,6 +96,15 @@ class EntryView:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request that was passed on began: the first case, when that was received, working days since."""
+
+    number: str
+    received: str
+    age_days: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class CaseView:
     """A case for a page."""
 
@@ -115,6 +124,7 @@ class CaseView:
     moves: tuple[MoveForm, ...]
     party: str
     age_days: int | None
+    origin: Origin | None = None
 
 
 def case_view(desk: Desk, actor: Actor, case: Case) -> CaseView:
@@ -143,7 +153,18 @@ def case_view(desk: Desk, actor: Actor, case: Case) -> CaseView:
         moves=tuple(form for form in FORMS if form.is_offered(looking, kinds)),
         party={case.requester: "requester", case.provider: "provider"}.get(actor.agency, "office"),
         age_days=desk.rules.working_days(case.received_at, end or at),
+        origin=_origin(desk, case, end or at),
     )
+
+
+def _origin(desk: Desk, case: Case, until: str) -> Origin | None:
+    """A redirect is no cheap exit: the whole time counts for the reader (DESIGN §3)."""
+    first = case
+    while first.parent is not None:
+        first = read_case(desk.ledger, first.parent)
+    if first is case:
+        return None
+    return Origin(first.id, local_time(first.received_at), desk.rules.working_days(first.received_at, until))
 
 
 def clocks(desk: Desk, case: Case, now: datetime) -> tuple[ClockView, ...]:
