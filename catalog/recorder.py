@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 from datasette.utils import error_body
 from datasette.utils.asgi import Request
 
-from catalog import admission, cross_site, i18n, idempotency, tally
+from catalog import admission, cross_site, i18n, idempotency, large_bodies, tally
 from catalog.arguments import refuse_arguments
 from catalog.asking import SCOPE_KEY, Asked, purpose_of
 from catalog.authentication import Credentials, authenticate
@@ -137,7 +137,8 @@ class Gate:
 
     async def _answer(self, request: _Request, receive: Receive) -> Answer:
         found = request.match
-        body = await read_body(receive, _body_limit(found))
+        asking = (request.method, request.whole_target, request.fields)
+        body = await read_body(receive, large_bodies.allowed(self._service, *asking, _body_limit(found)))
         public = found is not None and found.route.access is Access.PUBLIC
         credentials = None
         try:

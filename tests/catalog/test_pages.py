@@ -144,7 +144,7 @@ async def test_every_page_has_its_frame(app: InProcess, path: str) -> None:
     assert "执法协调科 经办员" in html
     assert "均为虚构" in html
     sections = hrefs(html.partition('class="sections"')[2].partition("</nav>")[0])
-    assert sections == [*(f"/{category}" for category in CATEGORIES), "/queries", "/asked", "/grants"]
+    assert sections == [*(f"/{category}" for category in CATEGORIES), "/requests", "/queries", "/asked", "/grants"]
     assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=", html)
 
 

@@ -120,9 +120,13 @@ async def test_what_cannot_be_sent_is_named_and_nothing_is_written(
 
 @anyio
 async def test_an_attachment_too_large_is_refused(app: InProcess) -> None:
-    large = base64.b64encode(b"%PDF-1.7" + b"x" * (10 * 2**20)).decode()
-    response = await send(app, {**opening_sample(), "files": [{"name": "a.pdf", "content": large, "reviewed": True}]})
-    assert response.status_code in (400, 413), response.text
+    def sample(size_bytes: int) -> dict[str, Any]:
+        content = base64.b64encode(b"%PDF-1.7".ljust(size_bytes, b"x")).decode()
+        return {**opening_sample(), "files": [{"name": "a.pdf", "content": content, "reviewed": True}]}
+
+    response = await send(app, sample(10 * 2**20 + 1))
+    assert (response.status_code, response.json()["code"]) == (413, "too_large")
+    assert (await send(app, sample(10 * 2**20))).status_code == 200
 
 
 @anyio

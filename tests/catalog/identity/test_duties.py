@@ -96,6 +96,13 @@ TABLE: dict[str, dict[str, tuple[set[str], str]]] = {
         "data_authority": ({"officer", "answerer", "approver", "admin", "system"}, "any"),
         "operator": ({"officer", "admin", "system"}, "any"),
     },
+    "desk.ask": {
+        role: ({"officer", "approver", "system"}, "own") for role in ("agency", "supervisor", "data_authority")
+    },
+    "desk.see": {
+        role: ({"officer", "answerer", "approver", "system"}, "own")
+        for role in ("agency", "supervisor", "data_authority")
+    },
     "ledger.read": {"supervisor": ({"officer", "answerer", "approver", "admin", "system"}, "any")},
     "anomaly.review": {"supervisor": ({"officer", "approver"}, "any")},
 }
