@@ -1,4 +1,4 @@
-"""What a party does about a supervisor's act: report what was put right, or object (令825 arts. 29, 30)."""
+"""What a party does about a supervisor's act: report what was put right, or object (Decree 825 arts. 29, 30)."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ FORMS = (
         "order.objected",
         ("对监督处理提出异议", "Object to a supervisor's act"),
         (
-            "对监督认定、督办函、意见书有异议的，向作出处理的机构提出并说明理由（条例令825第三十条）；在改变之"
+            "对监督认定、督办函、意见书有异议的，向作出处理的机构提出并说明理由（国务院令第825号第三十条）；在改变之"
             "前仍应履行。",
-            "Object, with reasons, to the office that gave the verdict, letter or opinion (令825 art. 30); "
+            "Object, with reasons, to the office that gave the verdict, letter or opinion (Decree 825 art. 30); "
             "until it changes "
             "that, it is to be followed.",
         ),

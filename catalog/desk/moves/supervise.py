@@ -211,11 +211,11 @@ FORMS = (
         ("制发监督文书", "Issue a document"),
         (
             "督办函、意见书由县司法局制发；监督决定书由本级人民政府制发、县司法局记录；督查意见由县政府督查室"
-            "制发（条例令825第二十六条）。"
+            "制发（国务院令第825号第二十六条）。"
             "写明报送期限的，到期未报会显示。",
             "Letters of demand and opinions are the justice bureau's; a decision is the government's and "
             "recorded by the bureau; "
-            "an inspection opinion is the inspection office's (令825 art. 26). Where a report is asked for by "
+            "an inspection opinion is the inspection office's (Decree 825 art. 26). Where a report is asked for by "
             "a day, it "
             "shows when that has passed.",
         ),
@@ -237,10 +237,11 @@ FORMS = (
         "order.proposed",
         ("提请制发监督决定书", "Propose a decision to the government"),
         (
-            "涉及重大问题，或者督办函、意见书未被履行的，提出处理建议，报本级人民政府决定（条例令825第二十九条）。",
+            "涉及重大问题，或者督办函、意见书未被履行的，提出处理建议，报本级人民政府决定（国务院令第825号第二"
+            "十九条）。",
             "In grave matters, or where a letter or opinion was not heeded: the proposal goes to the "
             "government, which decides "
-            "(令825 art. 29).",
+            "(Decree 825 art. 29).",
         ),
         (
             FormField("cause", "choice", ("缘由", "Cause"), required=True, options=_causes),
@@ -261,8 +262,8 @@ FORMS = (
         "order.objection_answered",
         ("处理异议", "Answer an objection"),
         (
-            "由作出处理的机构及时处理（条例令825第三十条）。撤销的，原处理不再算数。",
-            "By the office that acted, promptly (令825 art. 30). Revoked, what it did counts no more.",
+            "由作出处理的机构及时处理（国务院令第825号第三十条）。撤销的，原处理不再算数。",
+            "By the office that acted, promptly (Decree 825 art. 30). Revoked, what it did counts no more.",
         ),
         (
             FormField("objection", "choice", ("异议", "Objection"), required=True, options=_objections),
@@ -277,8 +278,8 @@ FORMS = (
         "superior.notified",
         ("告知上一级主管部门", "Notify the superior"),
         (
-            "对垂直管理的单位，将发现的问题告知其上一级主管部门（条例令825第四十二条）。",
-            "Of an agency that is led from above, its superior is told what was found (令825 art. 42).",
+            "对垂直管理的单位，将发现的问题告知其上一级主管部门（国务院令第825号第四十二条）。",
+            "Of an agency that is led from above, its superior is told what was found (Decree 825 art. 42).",
         ),
         (
             FormField("agency", "choice", ("单位", "Agency"), required=True, options=_led_from_above),

@@ -78,8 +78,6 @@ TABLE: dict[str, dict[str, tuple[set[str], str]]] = {
     "access.suspend": {"data_authority": ({"approver"}, "any")},
     "access.restore": {"data_authority": ({"approver"}, "any")},
     "rules.adopt": {"data_authority": ({"approver"}, "any")},
-    "desk.ask": {role: ({"officer", "approver", "system"}, "own") for role in duties.PARTIES},
-    "desk.see": {role: ({"officer", "answerer", "approver", "system"}, "own") for role in duties.PARTIES},
     "ground.set": {"supervisor": ({"approver"}, "any")},  # of the two offices, the justice bureau's: see below
     "office.name": {"operator": ({"admin"}, "supervisor")},
     "service.figures": {
