@@ -49,6 +49,12 @@ class Administration:
         put_agencies(self.instance.database_path("directory"), [row])
         return done
 
+    def name_office(self, agency: str, office: str) -> Appended:
+        """Name which supervising agency is the justice bureau, which the inspection office."""
+        duties.require(self.actor, "office.name")
+        by, officer = self._by.agency, self.actor.officer
+        return agencies.name_office(self.register, self.ledger, agency, office, by=by, officer=officer)
+
     # -- officers -----------------------------------------------------------------------------------------------------
 
     def enrol(self, officer: Mapping[str, str], wanted: Iterable[str], once: tuple[str, ...] = ()) -> str:

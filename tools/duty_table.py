@@ -10,6 +10,7 @@ from catalog.identity.duties import (
     ANY,
     ANYBODY,
     DUTIES,
+    OFFICE_WORDS,
     OFFICER_ROLE_WORDS,
     OFFICER_ROLES,
     OWN,
@@ -35,6 +36,8 @@ def _cell(act: str, role: str) -> str:
         who = "任何人 anybody"
     else:
         who = "、".join(f"{OFFICER_ROLE_WORDS[r][1]} {r}" for r in OFFICER_ROLES if r in row.officers)
+    if row.office:
+        who = f"{OFFICE_WORDS[row.office][1]}{who} of {OFFICE_WORDS[row.office][0]}"
     if row.reach == OWN:
         return f"{who}（本单位 own）"
     if row.reach == ANY:

@@ -8,7 +8,7 @@ from catalog.administration import Administration
 from catalog.commands.console import on_instance
 from catalog.identity import agencies, roles
 from catalog.identity.agencies import TYPES
-from catalog.identity.duties import AGENCY_ROLE_WORDS, AGENCY_ROLES
+from catalog.identity.duties import AGENCY_ROLE_WORDS, AGENCY_ROLES, OFFICE_WORDS
 
 
 @click.group()
@@ -20,9 +20,10 @@ def agency() -> None:
 @on_instance
 def list_agencies(office: Administration) -> None:
     """列出已登记的单位。 List the registered agencies."""
+    named = agencies.offices(office.register)
     for each in agencies.agencies(office.register):
         admins = "、".join(roles.admins(office.register, each["id"])) or "尚无 none yet"
-        en, zh = AGENCY_ROLE_WORDS[each["role"]]
+        en, zh = OFFICE_WORDS[named[each["id"]]] if each["id"] in named else AGENCY_ROLE_WORDS[each["role"]]
         click.echo(
             f"{each['id']}  {each['name_zh']} {each['name_en']}  {each['type']}  {zh} {en}  管理员 admins: {admins}"
         )
@@ -60,3 +61,15 @@ def register(
     )
     en, zh = AGENCY_ROLE_WORDS[role]
     click.echo(f"已登记 registered: {agency_id} {name}，{zh} {en}（台账第 {done.seq} 条 entry {done.seq}）")
+
+
+@agency.command("office")
+@click.argument("agency_id", metavar="ID")
+@click.argument("which", metavar="OFFICE", type=click.Choice(tuple(OFFICE_WORDS)))
+@on_instance
+def name_office(office: Administration, *, agency_id: str, which: str) -> None:
+    """登记监督机构的职责。 Say which supervising agency ID is the justice bureau (OFFICE justice), which the government
+    inspection office (inspection): once and for good; the operator's act."""
+    done = office.name_office(agency_id, which)
+    en, zh = OFFICE_WORDS[which]
+    click.echo(f"已登记 named: {agency_id}，{zh} {en}（台账第 {done.seq} 条 entry {done.seq}）")

@@ -122,7 +122,8 @@ def _officer(service: Service, login: str) -> Actor:
     password = read_secret(f"{login} 的密码 password of {login}")
     sign_in.verify(service.door, login, password)
     row = service.register.one(
-        "SELECT o.*, a.name_zh, a.name_en, a.role FROM officers o JOIN agencies a ON a.id = o.agency WHERE o.id = ?",
+        "SELECT o.*, a.name_zh, a.name_en, a.role, f.office FROM officers o JOIN agencies a ON a.id = o.agency "
+        "LEFT JOIN offices f ON f.agency = a.id WHERE o.id = ?",
         (login,),
     )
     if row is None or row["password_until"] is not None:
@@ -142,4 +143,5 @@ def _officer(service: Service, login: str) -> Actor:
         officer_zh=row["title_zh"],
         officer_en=row["title_en"],
         roles=frozenset(held),
+        office=row["office"],
     )

@@ -24,7 +24,7 @@ from catalog import grants, suspensions
 from catalog.errors import UsageError
 from catalog.grants import Grant
 from catalog.identity import keys, officers, tokens
-from catalog.identity.agencies import register_agency
+from catalog.identity.agencies import name_office, register_agency
 from catalog.identity.key_statement import PrivateKey, endorsed
 from catalog.identity.passwords import one_time
 from catalog.identity.register import Register
@@ -101,6 +101,10 @@ def _fill(path: Path, public_url: str) -> None:
         _adopt_rules(instance, ledger)
         for agency in county["agencies"]:
             register_agency(register, ledger, _agency_row(agency))
+        operator = next(agency["id"] for agency in county["agencies"] if agency["role"] == "operator")
+        for agency in county["agencies"]:
+            if "office" in agency:
+                name_office(register, ledger, agency["id"], agency["office"], by=operator, officer=None)
         _load_tables(instance, ledger, county)
         _publish(instance, ledger, register, county)
         _give_credentials(instance, ledger, register, county)

@@ -164,7 +164,9 @@ async def make_move(desk: Desk, credentials: Credentials, request: Request, body
 
     def move() -> Done:
         case = desk.case(credentials.actor, number)
-        what = form.read(_plain(given), Looking(desk, case, credentials.actor.agency, desk.now()))
+        what = form.read(
+            _plain(given), Looking(desk, case, credentials.actor.agency, desk.now(), credentials.actor.officer)
+        )
         seen = int(given["seen"]) if "seen" in given else None
         once = claim.once if claim is not None else ()
         uploads = uploads_of(given.get("files"))

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from catalog.desk.desk import Desk
-from catalog.desk.moves import FORMS
+from catalog.desk.moves import FORMS, Looking
 from catalog.desk.shelf import Line
-from catalog.desk.view import APPLICATION, SAID, ClockView, clocks, days_left, timeliness
+from catalog.desk.view import APPLICATION, DRAFTED, SAID, ClockView, clocks, days_left, timeliness
 from catalog.identity.actor import Actor
 from ledger.cases import Case
 from ledger.rules.deadlines import stamp
@@ -45,6 +45,7 @@ def case_json(desk: Desk, actor: Actor, case: Case) -> dict[str, Any]:
     """A request in full, for one of its parties."""
     now = desk.now()
     kinds = set(desk.allowed(actor, case))
+    looking = Looking(desk, case, actor.agency, now, actor.officer)
     return {
         "number": case.id,
         "act": case.act.value,
@@ -63,7 +64,7 @@ def case_json(desk: Desk, actor: Actor, case: Case) -> dict[str, Any]:
         "revision": case.revision,
         "deadlines": [_deadline(clock) for clock in clocks(desk, case, now)],
         "entries": [_entry(desk, actor, case, seq) for seq in sorted(case.entries)],
-        "moves": [form.slug for form in FORMS if form.kind in kinds],
+        "moves": [form.slug for form in FORMS if form.is_offered(looking, kinds)],
     }
 
 
@@ -86,6 +87,7 @@ def _deadline(clock: ClockView) -> dict[str, Any]:
 
 def _entry(desk: Desk, actor: Actor, case: Case, seq: int) -> dict[str, Any]:
     entry, opened = desk.ledger.entry(seq), desk.opened(seq)
+    own = entry.get("by") == actor.agency
     return {
         "entry": seq,
         "t": entry["t"],
@@ -93,7 +95,7 @@ def _entry(desk: Desk, actor: Actor, case: Case, seq: int) -> dict[str, Any]:
         "by": entry.get("by"),
         "person": entry.get("by_person"),
         "fields": {name: entry[name] for name in _FIELDS if name in entry},
-        "words": _words(opened, own=entry.get("by") == actor.agency),
+        "words": _words(opened, own=own) if own or entry["kind"] != DRAFTED else {},
         "files": [
             {
                 "name": each.name,

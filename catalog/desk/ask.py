@@ -227,6 +227,7 @@ _NAMES = {
     "supplement": ("the supplement", "补充内容"),
     "text": ("the answer in words", "答复说明"),
     "terms": ("the terms of sharing", "共享条件"),
+    "document": ("the document's number", "文号"),
     "withheld": ("what is withheld", "不予提供的部分"),
 }
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from catalog.authentication import Credentials
 from catalog.desk import ask as asking
+from catalog.desk import linked
 from catalog.desk.ask import REFERENCE_KINDS, Ask
 from catalog.desk.errors import DeskError, FasterError, NoCaseError, NotAllowedError
 from catalog.desk.files import Attachment, Files, Upload, attachments_of, check, fields_of, kind_of
@@ -115,8 +116,11 @@ class Desk:
             self.files.discard_unnamed(self.shelf.names)
         return left
 
-    def case(self, actor: Actor, number: str) -> Case:
-        """A case that ``actor``'s agency is a party to.
+    def case(self, actor: Actor, number: str, *, supervising: bool = False) -> Case:
+        """A case that ``actor``'s agency is a party to, or that lies with it as the data authority.
+
+        Args:
+            supervising: a supervising office looks, and that is recorded (``audit.read``, or the move that it makes).
 
         Raises:
             DutyError: the account holds no role for the desk.
@@ -129,8 +133,13 @@ class Desk:
             if error.rule != "C1":
                 raise
             raise NoCaseError() from error
-        if actor.agency not in (case.requester, case.provider):
+        if not (
+            actor.agency in (case.requester, case.provider)
+            or (actor.role == "data_authority" and lies_with_authority(case))
+            or (supervising and duties.may(actor, "ledger.read"))
+        ):
             raise NoCaseError()
+        linked.begin(self, case)
         return case
 
     def allowed(self, actor: Actor, case: Case) -> tuple[str, ...]:
@@ -191,7 +200,7 @@ class Desk:
         acting = self._acting(actor, "agency", _pick(actor, _ASKING))
         for _ in range(_TRIES):
             number = self._next_number(wanted.act, now)
-            batch = self._seal([subject.to_value() for subject in wanted.subjects])
+            batch = self.seal([subject.to_value() for subject in wanted.subjects])
             try:
                 draft = draft_opening("request.received", number, acting, now, fields, Words(particulars, batch))
                 done = replace(draft, once=(*draft.once, *once)).append(self.ledger)
@@ -234,7 +243,7 @@ class Desk:
             NotAllowedError, DeskError: the case does not allow it, or it is out of form; nothing was done.
             LedgerUnavailableError: nothing was done.
         """
-        case = self.case(credentials.actor, number)
+        case = self.case(credentials.actor, number, supervising=True)
         if (before := self._done_before(wanted.once)) is not None:
             return before
         if wanted.seen is not None and wanted.seen != case.revision:
@@ -245,7 +254,7 @@ class Desk:
         if wanted.uploads:
             self._try(case, acting, wanted, known, credentials, _placeholders(wanted.uploads), None)
             kept = self.files.keep(wanted.uploads)
-        batch = self._seal(wanted.items)
+        batch = self.seal(wanted.items)
         try:
             done = append_again(
                 self.ledger, case, lambda case: self._draft(case, acting, wanted, known, credentials, kept, batch)
@@ -256,6 +265,7 @@ class Desk:
             if (before := self._done_before(wanted.once)) is not None:
                 return before
             raise self._faster(read_case(self.ledger, number)) from error
+        linked.begin(self, read_case(self.ledger, number))
         self.follow()
         return Done(number, done.seq)
 
@@ -313,18 +323,14 @@ class Desk:
             return "agency"
         if actor.role == "data_authority":
             return "data_authority"
-        named = [
-            each["office"]
-            for each in self.ledger.newest(1_000, where={"kind": "office.named"})
-            if each["agency"] == actor.agency
-        ]
-        return named[0] if named else "agency"
+        return actor.office or "agency"
 
     @staticmethod
     def _acting(actor: Actor, role: str, duty: str) -> CaseActor:
         return CaseActor(actor.agency, role, duty, actor.officer, actor.auth, actor.keyid)
 
-    def _seal(self, values: Sequence[Mapping[str, Any]]) -> SealedItems | None:
+    def seal(self, values: Sequence[Mapping[str, Any]]) -> SealedItems | None:
+        """The values of a table ready to go with an entry, each with its salt; None of an empty one."""
         if not values:
             return None
         salts = self.ledger.salts(len(values))
@@ -345,6 +351,15 @@ class Desk:
         by = entry.get("by", "")
         who = names.get(by, (by or "the program", by or "系统"))
         return FasterError((kind.title_en, kind.title_zh), who, local_time(entry["t"]), case.revision)
+
+
+def lies_with_authority(case: Case) -> bool:
+    """Whether the data authority has, or had, something to say in a case (条例 arts. 21, 28)."""
+    return (
+        case.extension_asked is not None
+        or case.extended
+        or any(dispute.step != "negotiation" for dispute in case.disputes)
+    )
 
 
 def _opening_fields(wanted: Ask) -> dict[str, Any]:

@@ -12,13 +12,15 @@ from datasette.utils.asgi import Request
 
 from catalog import i18n
 from catalog.authentication import Credentials
+from catalog.desk.answers import Table
 from catalog.desk.ask_page import new_request
 from catalog.desk.desk import Desk, Move
 from catalog.desk.errors import DeskError, FasterError, NoCaseError, NotAllowedError
 from catalog.desk.files import FIELD
 from catalog.desk.moves import BY_SLUG, Looking, MoveForm
 from catalog.desk.sent import read_sent
-from catalog.desk.view import Names, case_view, line_view, subjects_of
+from catalog.desk.sheet_page import result_sheet
+from catalog.desk.view import DRAFTED, Names, case_view, line_view, subjects_of
 from catalog.errors import RequestError
 from catalog.forms import new_once, redirect, render_private, said
 from catalog.identity import duties
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 PAGE_SIZE = 50
 #: So many entries of the ledger are taken before a list is shown; the next look goes on.
 AT_ONCE = 50_000
+#: A supervising office looks, and the gate records that (``audit.read``).
+SUPERVISION, _SUPERVISING = "/supervision", "liandong_supervising"
 View = Callable[["Datasette", Desk, Request], Awaitable[Response]]
 
 
@@ -95,38 +99,93 @@ def _outbox(desk: Desk, actor: Actor, request: Request) -> dict[str, Any]:
     }
 
 
+async def brought(datasette: Datasette, desk: Desk, request: Request) -> Response:
+    """What lies with the signed-in data authority: disputes to mediate, extensions to consent to."""
+    actor = _actor(request)
+    if actor.role != "data_authority":
+        raise NoCaseError()
+
+    def look() -> dict[str, Any]:
+        left, names, now = desk.follow(AT_ONCE), Names.of(desk.service), desk.now()
+        lines = desk.shelf.lying_with("data_authority", PAGE_SIZE)
+        rows = [line_view(desk, names, line, actor.agency, now) for line in lines]
+        return {"section": "requests", "box": "brought", "left": left, "rows": rows,
+                "may_ask": duties.may(actor, "desk.ask")}  # fmt: skip
+
+    return await render_private(datasette, request, "desk_brought.html", await asyncio.to_thread(look))
+
+
+async def supervision(datasette: Datasette, desk: Desk, request: Request) -> Response:
+    """For the supervising offices: what was laid before them, refusals nobody judged, what is overdue."""
+    actor = _actor(request)
+
+    def look() -> dict[str, Any]:
+        left, names, now = desk.follow(AT_ONCE), Names.of(desk.service), desk.now()
+        found = {
+            "laid": desk.shelf.lying_with(actor.office, PAGE_SIZE) if actor.office else [],
+            "unjudged": desk.shelf.unjudged(PAGE_SIZE),
+            "overdue": desk.shelf.overdue(stamp(now), PAGE_SIZE),
+        }
+        lists = {
+            name: [line_view(desk, names, line, line.requester, now) for line in lines] for name, lines in found.items()
+        }
+        return {"section": "requests", "box": "supervision", "left": left, "office": actor.office, "limit": PAGE_SIZE,
+                "may_ask": duties.may(actor, "desk.ask"), **lists}  # fmt: skip
+
+    return await render_private(datasette, request, "desk_supervision.html", await asyncio.to_thread(look))
+
+
+def _supervised(view: View) -> View:
+    """The same view for a supervising office: any case, each look recorded by the gate."""
+
+    async def look(datasette: Datasette, desk: Desk, request: Request) -> Response:
+        duties.require(request.scope["liandong_credentials"].actor, "ledger.read")
+        request.scope[_SUPERVISING] = True
+        return await view(datasette, desk, request)
+
+    return look
+
+
 # -- one case ---------------------------------------------------------------------------------------------------------
 
 
 async def one_case(datasette: Datasette, desk: Desk, request: Request) -> Response:
     """A case in full: state, clocks, every entry, what can be done next."""
     actor = _actor(request)
-    about = await asyncio.to_thread(_case, desk, actor, request.url_vars["case"])
+    about = await asyncio.to_thread(_case, desk, actor, request)
     return await render_private(datasette, request, "desk_case.html", about)
 
 
 async def case_receipt(datasette: Datasette, desk: Desk, request: Request) -> Response:
     """The receipt of a request, to be read and printed: number, received, due, and the days behind it."""
     actor = _actor(request)
-    about = await asyncio.to_thread(_case, desk, actor, request.url_vars["case"])
+    about = await asyncio.to_thread(_case, desk, actor, request)
     return await render_private(datasette, request, "desk_receipt.html", about)
 
 
-def _case(desk: Desk, actor: Actor, number: str) -> dict[str, Any]:
-    case = desk.case(actor, number)
+def _case(desk: Desk, actor: Actor, request: Request) -> dict[str, Any]:
+    case = _look(desk, actor, request)
     view = case_view(desk, actor, case)
-    return {"section": "requests", "view": view, "case": case, "may_see_subjects": may_see_subjects(actor, case)}
+    seen = may_see_subjects(actor, case)
+    return {"section": "requests", "view": view, "case": case, "base": _base(request), "may_see_subjects": seen}
+
+
+def _look(desk: Desk, actor: Actor, request: Request) -> Case:
+    """The case of an address. Raises as :meth:`Desk.case`."""
+    return desk.case(actor, request.url_vars["case"], supervising=_SUPERVISING in request.scope)
 
 
 def may_see_subjects(actor: Actor, case: Case) -> bool:
     """The table of subjects is shown to those who ask and to those who answer, to nobody else (DESIGN §6)."""
+    if actor.agency not in (case.requester, case.provider):
+        return False
     if actor.agency == case.requester or actor.officer is None:
         return True
     return bool(actor.roles & {"answerer", "approver"})
 
 
 async def case_subjects(datasette: Datasette, desk: Desk, request: Request) -> Response:
-    """The table of subjects of one entry."""
+    """The table of one entry: of subjects, or of an answer."""
     actor, number, seq = _actor(request), request.url_vars["case"], int(request.url_vars["seq"])
 
     def look() -> dict[str, Any]:
@@ -139,9 +198,14 @@ async def case_subjects(datasette: Datasette, desk: Desk, request: Request) -> R
                 "who is asked about is shown to those who answer: an answerer or approver of the agency",
                 "查询对象只显示给答复人员：本单位的经办人或负责人",
             )
+        if case.entries[seq] == "request.answered":
+            table = Table.of_items(value for _, value in desk.items(seq))
+            return {"section": "requests", "case": case, "seq": seq, "table": table}
         return {"section": "requests", "case": case, "seq": seq, "subjects": subjects_of(desk, seq)}
 
-    return await render_private(datasette, request, "desk_subjects.html", await asyncio.to_thread(look))
+    about = await asyncio.to_thread(look)
+    template = "desk_table.html" if "table" in about else "desk_subjects.html"
+    return await render_private(datasette, request, template, about)
 
 
 async def case_file(datasette: Datasette, desk: Desk, request: Request) -> Response:
@@ -149,7 +213,7 @@ async def case_file(datasette: Datasette, desk: Desk, request: Request) -> Respo
     actor, variables = _actor(request), request.url_vars
 
     def look() -> tuple[str, str, bytes]:
-        case = desk.case(actor, variables["case"])
+        case = _look(desk, actor, request)
         seq, place = int(variables["seq"]), int(variables["place"])
         found = desk.attachments(seq) if seq in case.entries else ()
         if place >= len(found):
@@ -171,8 +235,8 @@ async def case_file(datasette: Datasette, desk: Desk, request: Request) -> Respo
 
 async def entry_receipt(datasette: Datasette, desk: Desk, request: Request) -> Response:
     """The signed receipt of one entry of a case, with what its parties may open of it."""
-    actor, number, seq = _actor(request), request.url_vars["case"], int(request.url_vars["seq"])
-    value = await asyncio.to_thread(receipt_of, desk, actor, number, seq)
+    actor, seq = _actor(request), int(request.url_vars["seq"])
+    value = await asyncio.to_thread(lambda: receipt_of(desk, actor, _look(desk, actor, request), seq))
     headers = {
         "content-disposition": f'attachment; filename="receipt-{seq}.json"',
         "cache-control": "private, no-store",
@@ -180,19 +244,21 @@ async def entry_receipt(datasette: Datasette, desk: Desk, request: Request) -> R
     return Response.json(value, headers=headers)
 
 
-def receipt_of(desk: Desk, actor: Actor, number: str, seq: int) -> dict[str, Any]:
+def receipt_of(desk: Desk, actor: Actor, case: Case, seq: int) -> dict[str, Any]:
     """The receipt of an entry; who acted at the other agency, and its signature, stay with that agency.
 
     Raises:
-        NoCaseError: the case is not the actor's, or the entry not the case's.
+        NoCaseError: the entry is not the case's.
     """
-    case = desk.case(actor, number)
     if seq not in case.entries:
         raise NoCaseError()
     found = desk.ledger.receipt(seq, with_openings=True)
     items = [item.index for item in found.items] if may_see_subjects(actor, case) else []
     names = set(found.openings)
-    if desk.ledger.entry(seq).get("by") != actor.agency:
+    entry = desk.ledger.entry(seq)
+    if entry["kind"] == DRAFTED and entry["by"] != actor.agency:
+        names = set()
+    if entry.get("by") != actor.agency:
         names -= {"officer", "approver", "signature", "signature_base", "body_sha256"}
     return found.only(names, items).to_json()
 
@@ -206,20 +272,23 @@ async def make_move(datasette: Datasette, desk: Desk, request: Request) -> Respo
     number, form = request.url_vars["case"], BY_SLUG.get(request.url_vars["move"])
     if form is None:
         raise NoCaseError()
-    case = await asyncio.to_thread(desk.case, credentials.actor, number)
+    case = await asyncio.to_thread(_look, desk, credentials.actor, request)
     if request.method != "POST":
-        return await _move_page(datasette, desk, request, form, case, {}, new_once(), None)
+        asked = {name: request.args[name] for name in request.args} if form.context is not None else {}
+        return await _move_page(datasette, desk, request, form, case, asked, new_once(), None)
     sent = await read_sent(request)
     given: dict[str, Any] = {name: values[0] for name, values in sent.lists.items() if values}
     seen = sent.text("seen")
     try:
-        looking = Looking(desk, case, credentials.actor.agency, desk.now())
-        what = await asyncio.to_thread(form.read, {**given, "lists": sent.lists}, looking)
+        looking = Looking(desk, case, credentials.actor.agency, desk.now(), credentials.actor.officer)
+        uploads = sent.uploads() if form.takes_files else ()
+        more = {"lists": sent.lists, "files": uploads, "sheets": {each.field: each for each in sent.files}}
+        what = await asyncio.to_thread(form.read, {**given, **more}, looking)
         move = Move(
             form.kind,
             what.fields,
             what.particulars,
-            sent.uploads() if form.takes_files else (),
+            uploads,
             what.items,
             int(seen) if seen.isascii() and seen.isdigit() else None,
             sent.once,
@@ -227,9 +296,9 @@ async def make_move(datasette: Datasette, desk: Desk, request: Request) -> Respo
         await asyncio.to_thread(desk.move, credentials, number, move)
     except DeskError as error:
         if isinstance(error, FasterError):  # the page shows the case as it stands now
-            case = await asyncio.to_thread(desk.case, credentials.actor, number)
+            case = await asyncio.to_thread(_look, desk, credentials.actor, request)
         return await _move_page(datasette, desk, request, form, case, given, sent.text("once") or new_once(), error)
-    return redirect(datasette, f"/requests/{number}")
+    return redirect(datasette, f"{_base(request)}/{number}")
 
 
 async def _move_page(
@@ -245,15 +314,17 @@ async def _move_page(
     actor = _actor(request)
 
     def look() -> dict[str, Any]:
-        looking = Looking(desk, case, actor.agency, desk.now())
+        looking = Looking(desk, case, actor.agency, desk.now(), actor.officer)
         fields = [field for field in form.fields if field.shown is None or field.shown(looking)]
         return {
             "section": "requests",
             "view": case_view(desk, actor, case),
             "case": case,
             "form": form,
+            "base": _base(request),
             "fields": [(field, field.options(looking) if field.options is not None else ()) for field in fields],
-            "allowed": form.kind in desk.allowed(actor, case),
+            "allowed": form.is_offered(looking, desk.allowed(actor, case)),
+            **(form.context(given, looking) if form.context is not None else {}),
         }
 
     about = await asyncio.to_thread(look)
@@ -269,7 +340,12 @@ async def _move_page(
     if not about["allowed"] and error is None:
         refused = NotAllowedError("C14", "not now, or not yours to do", "目前不能办理，或不应由您办理")
         about["error"], status = i18n.choose(refused.zh, refused.en), 409
-    return await render_private(datasette, request, "desk_move.html", about, status)
+    return await render_private(datasette, request, form.template, about, status)
+
+
+def _base(request: Request) -> str:
+    """Below which address the case at hand is looked at."""
+    return SUPERVISION if request.scope.get(_SUPERVISING) else "/requests"
 
 
 def _actor(request: Request) -> Actor:
@@ -288,5 +364,12 @@ VIEWS: dict[str, View] = {
     "case-entry": entry_receipt,
     "case-subjects": case_subjects,
     "case-file": case_file,
+    "case-sheet": result_sheet,
     "case-move": make_move,
+    "brought": brought,
+    "supervision": supervision,
+    "supervised-case": _supervised(one_case),
+    "supervised-entry": _supervised(entry_receipt),
+    "supervised-file": _supervised(case_file),
+    "supervised-move": _supervised(make_move),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ledger import Ledger
 from ledger.log import canonical
@@ -13,6 +13,9 @@ from ledger.rule_archive import Archive, timeline_of
 from ledger.rules import Calendars, Clause, Register, Rulebook, UnannouncedYearError, WorkingDay, deadlines, workdays
 from ledger.rules.adoption import KINDS, Timeline, follow
 from ledger.rules.working import working
+
+if TYPE_CHECKING:
+    from catalog.service import Service
 
 #: From a published entry's sharing class to the clauses' own word; what is undetermined has none.
 SHARING_CLASS = {"无条件共享": "unconditional", "有条件共享": "conditional"}
@@ -56,6 +59,13 @@ class Rulebooks:
             Calendars.read(canonical.decode(load(entry["calendars"])), where),
         )
 
+    def of_register(self, entry: Mapping[str, Any]) -> Register:
+        """The register that an entry names by its digest: of a refusal."""
+        found = self.timeline().before(entry["seq"]).register
+        if found.digest == entry["register"]:
+            return found
+        return Register.read(canonical.decode(self._archive.load(entry["register"])), f"entry {entry['seq']}")
+
     def working_of(self, entry: Mapping[str, Any], since: str) -> tuple[Clause | None, tuple[WorkingDay, ...]]:
         """The clause that an entry's deadline rests on, and its days: counted or skipped, and why.
 
@@ -85,6 +95,12 @@ class Rulebooks:
             return workdays.count_after(self.current().calendars, first, last)
         except UnannouncedYearError:
             return None
+
+
+def sharing_class_of(service: Service, resource: str | None) -> str | None:
+    """The clauses' own word for a published resource's sharing class; None where it is undetermined or no such data."""
+    published = service.resource(resource) if resource is not None else None
+    return SHARING_CLASS.get(published["sharing_class"]) if published is not None else None
 
 
 def clock_fields(given: deadlines.Deadline) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def move_shape(form: MoveForm) -> Record:
         "The revision of the request that you looked at: 409 if it moved on.",
         "您所查看的案件版本 revision：已变化则为 409。",
     )
-    members = {each.name: _member(each) for each in form.fields}
+    members = {each.name: _member(each) for each in form.fields if each.kind != "sheet"}  # a call sends rows
     return Record({"move": said, "seen": seen, **members, **({"files": _FILES} if form.takes_files else {})}, form.slug)
 
 
@@ -117,6 +117,7 @@ def _member(each: FormField) -> Member:
         "number": Integer(1, 10**9 - 1),
         "rows": ListOf(SUBJECT, MAX_SUBJECTS),
         "check": Truth(),
+        "day": Text(10),
     }
     shape = each.shape or shapes[each.kind]
     return Member(shape, f"{each.words[1]}.", f"{each.words[0]}。", required=each.required)

@@ -39,6 +39,9 @@ class Line:
         urgent: marked urgent and still open; ``target_at``: its local target.
         awaits: ``provider`` | ``requester`` | ``supervisor``, whose doing is awaited, or empty.
         drafted: a refusal was drafted and waits for its approval.
+        lies_with: the offices whose doing is awaited: of ``data_authority``, ``justice``, ``inspection``, with blanks
+            before and after each.
+        unjudged: refusals, whole or part, without a verdict that stands.
     """
 
     number: str
@@ -65,6 +68,8 @@ class Line:
     last_kind: str
     last_at: str
     stopped_at: str
+    lies_with: str
+    unjudged: int
 
     @classmethod
     def of(cls, case: Case) -> Line:
@@ -95,6 +100,8 @@ class Line:
             last_kind=case.entries[case.last],
             last_at=case.last_at,
             stopped_at=stopped,
+            unjudged=_unjudged(case),
+            lies_with="".join(f" {office} " for office in _lies_with(case)),
         )
 
 
@@ -108,8 +115,32 @@ def _awaits(case: Case) -> str:
     return "requester" if case.awaiting_supplement or case.state.value == "delivered" else "provider"
 
 
+def _lies_with(case: Case) -> tuple[str, ...]:
+    """Which offices besides the parties have something to do."""
+    found = []
+    dispute = case.open_dispute
+    failed = case.disputes and (case.disputes[-1].step, case.disputes[-1].outcome) == ("data_authority", "not_settled")
+    if (dispute is not None and dispute.step != "negotiation") or failed or case.extension_asked is not None:
+        found.append("data_authority")
+    asked = [seq for seq, kind in case.entries.items() if kind == "request.escalated"]
+    acted = [seq for seq, kind in case.entries.items() if kind in _SUPERVISORS_ACTS]
+    waits = case.state.value == "with_supervisor" or any(one.outcome is None for one in case.objections)
+    for office in ("justice", "inspection"):
+        laid = any(each.split(":")[1] == office for each in case.escalated)
+        if waits or (laid and asked and max(asked) > max(acted, default=-1)):
+            found.append(office)
+    return tuple(found)
+
+
+def _unjudged(case: Case) -> int:
+    refusals = [exit.seq for exit in case.exits if exit.result in ("refused", "refused_part")]
+    judged = {verdict.about for verdict in case.verdicts if not verdict.revoked}
+    return sum(seq not in judged for seq in refusals)
+
+
+_SUPERVISORS_ACTS = ("request.reviewed", "order.issued", "order.proposed")
 _COLUMNS = tuple(field.name for field in fields(Line))
-_TYPES = {"is_open", "urgent", "subjects", "drafted", "disputed", "last"}
+_TYPES = {"unjudged", "is_open", "urgent", "subjects", "drafted", "disputed", "last"}
 _SCHEMA = f"""
 CREATE TABLE cases (
   {", ".join(f"{name} {'INTEGER' if name in _TYPES else 'TEXT'} NOT NULL" for name in _COLUMNS)},
@@ -118,6 +149,9 @@ CREATE TABLE cases (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX inbox ON cases
   (provider, is_open, urgent, due_key, received_at, number);
+CREATE INDEX lying ON cases (last DESC) WHERE lies_with <> '';
+CREATE INDEX running ON cases (due_at, number) WHERE is_open = 1;
+CREATE INDEX unjudged ON cases (last DESC) WHERE unjudged > 0;
 CREATE INDEX outbox ON cases (requester, last DESC);
 CREATE INDEX outbox_awaits ON cases (requester, awaits, last DESC);
 CREATE INDEX answered ON cases (provider, is_open, last DESC);
@@ -207,6 +241,26 @@ class Shelf(LedgerFile):
         """Cases in which ``agency``, as who asked, is to do something."""
         rows = self.all(
             f"{_SELECT} WHERE requester = ? AND awaits = 'requester' ORDER BY last DESC LIMIT ?", (agency, limit)
+        )
+        return [Line(*row) for row in rows]
+
+    def lying_with(self, office: str, limit: int) -> list[Line]:
+        """Cases in which ``office`` has something to do, the newest move first."""
+        rows = self.all(
+            f"{_SELECT} WHERE lies_with <> '' AND instr(lies_with, ?) ORDER BY last DESC LIMIT ?",
+            (f" {office} ", limit),
+        )
+        return [Line(*row) for row in rows]
+
+    def unjudged(self, limit: int) -> list[Line]:
+        """Cases of everybody with a refusal that nobody has judged, the newest move first."""
+        rows = self.all(f"{_SELECT} WHERE unjudged > 0 ORDER BY last DESC LIMIT ?", (limit,))
+        return [Line(*row) for row in rows]
+
+    def overdue(self, at: str, limit: int) -> list[Line]:
+        """Cases of everybody that are overdue at ``at`` (in the form of ``t``), the longest first."""
+        rows = self.all(
+            f"{_SELECT} WHERE is_open = 1 AND due_at <> '' AND due_at < ? ORDER BY due_at, number LIMIT ?", (at, limit)
         )
         return [Line(*row) for row in rows]
 

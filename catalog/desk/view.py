@@ -12,7 +12,7 @@ from catalog import i18n, titles
 from catalog.desk import words
 from catalog.desk.desk import Desk
 from catalog.desk.files import Attachment
-from catalog.desk.moves import FORMS, MoveForm
+from catalog.desk.moves import FORMS, Looking, MoveForm
 from catalog.desk.rulebooks import Rulebooks
 from catalog.desk.shelf import Line
 from catalog.desk.subjects import Subject
@@ -24,7 +24,7 @@ from catalog.listing import local_time
 from catalog.overview import agency_names
 from catalog.refusal import purpose_title
 from catalog.service import Service
-from ledger.cases import Case, Deadline, Reading, readings, urgency
+from ledger.cases import Case, Deadline, Reading, read_case, readings, urgency
 from ledger.cases.moves import next_steps
 from ledger.errors import BilingualError
 from ledger.rules import Clause, RulesError
@@ -96,6 +96,15 @@ class EntryView:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request that was passed on began: the first case, when that was received, working days since."""
+
+    number: str
+    received: str
+    age_days: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class CaseView:
     """A case for a page."""
 
@@ -115,6 +124,7 @@ class CaseView:
     moves: tuple[MoveForm, ...]
     party: str
     age_days: int | None
+    origin: Origin | None = None
 
 
 def case_view(desk: Desk, actor: Actor, case: Case) -> CaseView:
@@ -122,6 +132,7 @@ def case_view(desk: Desk, actor: Actor, case: Case) -> CaseView:
     names, now = Names.of(desk.service), desk.now()
     at = stamp(now)
     kinds = frozenset(desk.allowed(actor, case))
+    looking = Looking(desk, case, actor.agency, now, actor.officer)
     en, zh = next_steps(case, at)
     end = None if case.state.is_open else case.last_at
     urgent = urgency(case, at)
@@ -139,10 +150,21 @@ def case_view(desk: Desk, actor: Actor, case: Case) -> CaseView:
         urgent=(local_time(urgent.target_at), _urgent_words(urgent.met)) if urgent is not None else None,
         steps=i18n.choose(zh, en),
         entries=tuple(entry_view(desk, actor, names, seq) for seq in sorted(case.entries)),
-        moves=tuple(form for form in FORMS if form.kind in kinds),
-        party="requester" if actor.agency == case.requester else "provider",
+        moves=tuple(form for form in FORMS if form.is_offered(looking, kinds)),
+        party={case.requester: "requester", case.provider: "provider"}.get(actor.agency, "office"),
         age_days=desk.rules.working_days(case.received_at, end or at),
+        origin=_origin(desk, case, end or at),
     )
+
+
+def _origin(desk: Desk, case: Case, until: str) -> Origin | None:
+    """A redirect is no cheap exit: the whole time counts for the reader (DESIGN §3)."""
+    first = case
+    while first.parent is not None:
+        first = read_case(desk.ledger, first.parent)
+    if first is case:
+        return None
+    return Origin(first.id, local_time(first.received_at), desk.rules.working_days(first.received_at, until))
 
 
 def clocks(desk: Desk, case: Case, now: datetime) -> tuple[ClockView, ...]:
@@ -208,6 +230,7 @@ def _urgent_words(met: bool | None) -> str:
 
 # -- entries ----------------------------------------------------------------------------------------------------------
 
+DRAFTED = "request.refusal_drafted"
 #: Particulars that are words, in the order in which they are shown.
 SAID: Mapping[str, words.Words] = {
     "description": ("请求内容", "What is asked for"),
@@ -241,6 +264,7 @@ _CODES: Mapping[str, tuple[words.Words, Mapping[str, words.Words]]] = {
     "outcome": (("结果", "Outcome"), words.OUTCOMES),
     "verdict": (("认定", "Verdict"), words.RESULTS),
     "channel": (("收件方式", "Came"), words.CHANNELS),
+    "form": (("文书", "Document"), words.ORDERS),
 }
 
 
@@ -279,6 +303,12 @@ def _said(
         found.append((i18n.choose("发往", "To"), to))
     if "linked" in entry:
         found.append((i18n.choose("转办案件", "Linked case"), entry["linked"]))
+    if "ground" in entry:
+        found.append((i18n.choose("事由", "Ground"), entry["ground"]))
+        found.append((i18n.choose("条款", "Article"), f"《{entry['statute']}》{entry['article']}"))
+        found.append((i18n.choose("范围", "Covers"), words.word(words.COVERS, entry["covers"])))
+    if entry["kind"] == DRAFTED and entry["by"] != actor.agency:
+        return found  # until somebody approves it, its words are the provider's own
     if entry.get("rows"):
         found.append((i18n.choose("数据行数", "Rows"), str(entry["rows"])))
     for name, title in SAID.items():

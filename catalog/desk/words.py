@@ -48,6 +48,16 @@ CARRIERS: Mapping[str, Words] = {
     "private_line": ("专线", "private line"),
     "other": ("其他", "other"),
 }
+COVERS: Mapping[str, Words] = {
+    "whole": ("所请求的全部", "all that was asked for"),
+    "part": ("其中一部分，其余提供", "a part of it; the rest is supplied"),
+}
+ORDERS: Mapping[str, Words] = {
+    "urging_letter": ("行政执法监督督办函", "letter of demand"),
+    "opinion": ("行政执法监督意见书", "opinion"),
+    "decision": ("行政执法监督决定书（本级人民政府）", "decision (of the government)"),
+    "inspection_opinion": ("督查意见", "inspection opinion"),
+}
 STEPS: Mapping[str, Words] = {
     "negotiation": ("双方协商", "negotiation"),
     "data_authority": ("数据主管部门协调", "mediation by the data authority"),

@@ -14,6 +14,7 @@ class Actor:
     Attributes:
         agency: the agency's id; it answers for what is asked in its name.
         role: of the agency: agency, supervisor, data_authority or operator.
+        office: of a supervising agency: ``justice`` (县司法局) or ``inspection`` (县政府督查室), once that is named.
         auth: signature, token or session: how strongly the request is tied to the agency.
         officer: the officer's login, for sessions.
         roles: the officer's own roles today: officer, answerer, approver, admin; empty for systems.
@@ -36,6 +37,7 @@ class Actor:
     keyid: str | None = None
     token: str | None = None
     must_change: bool = False
+    office: str | None = None
 
     def to_datasette(self) -> dict[str, Any]:
         """The actor dictionary that Datasette's hooks and templates see."""

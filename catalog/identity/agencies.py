@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from catalog.errors import UsageError
-from catalog.identity.duties import AGENCY_ROLE_WORDS, AGENCY_ROLES
+from catalog.identity.duties import AGENCY_ROLE_WORDS, AGENCY_ROLES, OFFICE_WORDS
 from catalog.identity.projection import record
 from catalog.identity.register import Register
 from ledger import Appended, Ledger
@@ -33,6 +33,38 @@ def register_agency(
         "superior": agency.get("superior"),
     }
     return record(register, ledger, "agency.registered", fields, once=once)
+
+
+def name_office(
+    register: Register, ledger: Ledger, agency: str, office: str, *, by: str, officer: str | None
+) -> Appended:
+    """Name a supervising agency as the justice bureau (``justice``) or the inspection office, for good.
+
+    Their acts differ: only the justice bureau enables grounds of refusal and issues letters and opinions (令825).
+
+    Raises:
+        UsageError: it is no supervising agency, has an office, or another has this one.
+    """
+    found = find(register, agency)
+    if found is None or found["role"] != "supervisor":
+        raise UsageError(
+            f"{agency} is not registered as a supervising office; only one that is can be named",
+            f"{agency} 未登记为监督机构；只能指定已登记的监督机构",
+        )
+    for holder, held in offices(register).items():
+        if agency == holder or office == held:
+            raise UsageError(
+                f"{holder} is named as {OFFICE_WORDS[held][0]} already and stays so; each office has one agency, each "
+                "agency one office",
+                f"{holder} 已登记为{OFFICE_WORDS[held][1]}，不得更改；一个机构只有一项监督职责，一项职责只属一个机构",
+            )
+    fields = {"agency": agency, "office": office, "named_by": by}
+    return record(register, ledger, "office.named", fields, particulars={"officer": officer})
+
+
+def offices(register: Register) -> dict[str, str]:
+    """Agency to office, of the supervising agencies that were named."""
+    return {row["agency"]: row["office"] for row in register.all("SELECT * FROM offices")}
 
 
 def check_new(register: Register, agency: Mapping[str, str | None]) -> None:

@@ -59,13 +59,17 @@ PARTIES = ("agency", "supervisor", "data_authority")
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """A row: officers of ``role`` agencies who hold one of ``officers`` may do ``act`` to agencies of ``reach``."""
+    """A row: officers of ``role`` agencies who hold one of ``officers`` may do ``act`` to agencies of ``reach``.
+
+    ``office``: of the supervising agencies, only the one that is named so (``office.named``).
+    """
 
     act: str
     role: str
     officers: frozenset[str]
     reach: frozenset[str]
     nature: Nature
+    office: str | None = None
 
 
 def _each(act: str, officers: frozenset[str], roles: Iterable[str] = AGENCY_ROLES) -> tuple[Duty, ...]:
@@ -76,6 +80,7 @@ def _each(act: str, officers: frozenset[str], roles: Iterable[str] = AGENCY_ROLE
 DUTIES: tuple[Duty, ...] = (
     # Agencies and the first account of each.
     Duty("agency.register", "operator", _ADMIN, ANY, Nature.WRITES),
+    Duty("office.name", "operator", _ADMIN, frozenset({"supervisor"}), Nature.WRITES),
     Duty("agency.see", "operator", ANYBODY, ANY, Nature.OWN),
     Duty("agency.see", "supervisor", ANYBODY, ANY, Nature.OWN),
     Duty("officer.appoint_admin", "operator", _ADMIN, ANY, Nature.WRITES),
@@ -109,9 +114,10 @@ DUTIES: tuple[Duty, ...] = (
     Duty("access.suspend", "data_authority", _APPROVER, ANY, Nature.DECIDES),
     Duty("access.restore", "data_authority", _APPROVER, ANY, Nature.DECIDES),
     # The rules by which others are measured: who measures them does not adopt them. Whether a statute's article is a
-    # ground of refusal is a judgement, and the justice bureau's (a supervising office).
+    # ground of refusal is a judgement, and the justice bureau's alone: the inspection office supervises too, but that
+    # is not its to say (DESIGN §3).
     Duty("rules.adopt", "data_authority", _APPROVER, ANY, Nature.DECIDES),
-    Duty("ground.set", "supervisor", _APPROVER, ANY, Nature.CERTIFIES),
+    Duty("ground.set", "supervisor", _APPROVER, ANY, Nature.CERTIFIES, office="justice"),
     # The catalog, as far as sharing classes and grants open it: whoever holds any role today.
     *(Duty("catalog.read", role, ANYBODY, ANY, Nature.OWN) for role in AGENCY_ROLES),
     # The request desk. What a case allows to whom, each move of it, is ledger.cases.moves.
@@ -133,6 +139,7 @@ PROVIDERS = frozenset(PARTIES)
 
 ACT_WORDS = {
     "agency.register": ("registers agencies", "登记单位"),
+    "office.name": ("names which supervising office is which", "登记监督机构的职责"),
     "agency.see": ("sees the register of agencies", "查看单位名册"),
     "officer.appoint_admin": ("appoints an agency's first administrator", "为单位设立首个管理员"),
     "officer.rescue_admin": ("gives this administrator a new password", "为该管理员重置密码"),
@@ -164,6 +171,10 @@ AGENCY_ROLE_WORDS = {
     "supervisor": ("a supervising office", "监督机构"),
     "data_authority": ("the data authority", "数据主管部门"),
     "operator": ("the operator", "运维单位"),
+}
+OFFICE_WORDS = {
+    "justice": ("the justice bureau", "县司法局"),
+    "inspection": ("the government inspection office", "县政府督查室"),
 }
 OFFICER_ROLE_WORDS = {
     "officer": ("officer", "查询人员"),
@@ -203,6 +214,8 @@ def may(actor: Actor, act: str, agency: str | None = None, role: str | None = No
     held = actor.roles | {"system"} if actor.officer is None else actor.roles
     for duty in DUTIES:
         if duty.act != act or duty.role != actor.role or not duty.officers & held:
+            continue
+        if duty.office not in (None, actor.office):
             continue
         if agency is None or (duty.reach == OWN and agency == actor.agency) or role in duty.reach:
             return True
@@ -254,7 +267,7 @@ def check_roles(agency_role: str, roles: Iterable[str]) -> None:
 
 def _who(duty: Duty) -> tuple[str, str]:
     """The people of a row, in words."""
-    agency_en, agency_zh = AGENCY_ROLE_WORDS[duty.role]
+    agency_en, agency_zh = OFFICE_WORDS[duty.office] if duty.office else AGENCY_ROLE_WORDS[duty.role]
     if duty.reach == OWN:
         agency_en, agency_zh = "the agency itself", "该单位自己"
     if "system" in duty.officers:

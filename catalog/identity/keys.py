@@ -106,7 +106,8 @@ def find(register: Register, keyid: str) -> Found:
         AuthenticationError: unknown, expired or revoked; ``known`` says which agency's key failed.
     """
     row = register.one(
-        "SELECT k.*, a.name_zh, a.name_en, a.role FROM keys k JOIN agencies a ON a.id = k.agency WHERE keyid = ?",
+        "SELECT k.*, a.name_zh, a.name_en, a.role, f.office FROM keys k JOIN agencies a ON a.id = k.agency "
+        "LEFT JOIN offices f ON f.agency = a.id WHERE keyid = ?",
         (keyid,),
     )
     if row is None:
@@ -115,7 +116,8 @@ def find(register: Register, keyid: str) -> Found:
             f"密钥 {keyid[:80]!r} 未登记；请由本单位管理员登记其公钥",
         )
     check_in_force(register, row, "key", "密钥", Known(row["agency"], "signature", "", keyid=keyid))
-    actor = Actor(row["agency"], row["name_zh"], row["name_en"], row["role"], "signature", keyid=keyid)
+    names = row["name_zh"], row["name_en"], row["role"]
+    actor = Actor(row["agency"], *names, "signature", keyid=keyid, office=row["office"])
     return Found(load_public(row["algorithm"], row["public_key"]), row["algorithm"], actor)
 
 

@@ -75,6 +75,15 @@ def _agency_registered(db: sqlite3.Connection, entry: Entry) -> None:
     )
 
 
+def _office_named(db: sqlite3.Connection, entry: Entry) -> None:
+    # The first naming holds (docs/spec/cases.md C83); only a supervising agency has an office.
+    db.execute(
+        "INSERT INTO offices SELECT id, :office FROM agencies WHERE id = :agency AND role = 'supervisor' "
+        "ON CONFLICT DO NOTHING",
+        _values(entry),
+    )
+
+
 def _key_added(db: sqlite3.Connection, entry: Entry) -> None:
     try:
         check_added(db, entry)
@@ -189,6 +198,7 @@ def _values(entry: Entry) -> Entry:
 
 _APPLY: dict[str, Callable[[sqlite3.Connection, Entry], None]] = {
     "agency.registered": _agency_registered,
+    "office.named": _office_named,
     "agency.key_added": _key_added,
     "agency.key_revoked": _key_revoked,
     "agency.token_added": _token_added,

@@ -16,7 +16,7 @@ from typing import Any
 
 from catalog.errors import RequestError, UsageError
 
-FORMAT = "3"
+FORMAT = "4"
 Parameters = Sequence[Any] | Mapping[str, Any]
 
 _SCHEMA = """
@@ -27,6 +27,8 @@ CREATE TABLE agencies (
   id TEXT PRIMARY KEY, name_zh TEXT NOT NULL, name_en TEXT NOT NULL, short_name TEXT NOT NULL,
   type TEXT NOT NULL, role TEXT NOT NULL, superior TEXT
 ) STRICT;
+-- Which supervising agency is the justice bureau, which the inspection office: one of each, for good.
+CREATE TABLE offices (agency TEXT PRIMARY KEY REFERENCES agencies, office TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE keys (
   keyid TEXT PRIMARY KEY, agency TEXT NOT NULL REFERENCES agencies, system TEXT NOT NULL, algorithm TEXT NOT NULL,
   public_key BLOB NOT NULL, endorser TEXT, added_seq INTEGER NOT NULL, added_at TEXT NOT NULL, expires_at TEXT NOT NULL,

@@ -95,7 +95,8 @@ def actor_of(register: Register, token: str) -> Actor:
         AuthenticationError: unknown, expired or revoked.
     """
     row = register.one(
-        "SELECT t.*, a.name_zh, a.name_en, a.role FROM tokens t JOIN agencies a ON a.id = t.agency WHERE hash = ?",
+        "SELECT t.*, a.name_zh, a.name_en, a.role, f.office FROM tokens t JOIN agencies a ON a.id = t.agency "
+        "LEFT JOIN offices f ON f.agency = a.id WHERE hash = ?",
         (digest(token),),
     )
     if row is None:
@@ -104,4 +105,6 @@ def actor_of(register: Register, token: str) -> Actor:
             "令牌无效；请核对是否复制完整，或向本单位管理员申请新令牌",
         )
     check_in_force(register, row, "token", "令牌", Known(row["agency"], "token", "", token=row["id"]))
-    return Actor(row["agency"], row["name_zh"], row["name_en"], row["role"], "token", token=row["id"])
+    return Actor(
+        row["agency"], row["name_zh"], row["name_en"], row["role"], "token", token=row["id"], office=row["office"]
+    )

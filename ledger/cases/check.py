@@ -157,7 +157,9 @@ def _learn(world: _World, entry: Entry) -> None:
         case "agency.registered":
             world.roles[entry["agency"]] = entry
         case "office.named":
-            world.offices[entry["agency"]] = entry["office"]
+            # The first naming holds: whoever writes the ledger makes nobody else the judge afterwards.
+            if entry["agency"] not in world.offices and entry["office"] not in world.offices.values():
+                world.offices[entry["agency"]] = entry["office"]
         case "batch.ingested":
             world.batches[entry["batch"]] = f"{entry['database']}/{entry['table']}"
         case _:

@@ -98,11 +98,15 @@ _RESULTS = {
 }
 
 
+def possible_results(case: Case) -> frozenset[str]:
+    """What a case can be answered with now; nothing where it is not to be answered."""
+    may = frozenset(_RESULTS.get(case.state, ()))
+    return may & {"partial", "delivered_offline"} if case.withheld is not None else may
+
+
 def answers(case: Case, entry: Entry) -> None:
     result = entry["result"]
-    may = _RESULTS[case.state]
-    if case.withheld is not None:
-        may = may & {"partial", "delivered_offline"}
+    may = possible_results(case)
     if result not in may:
         raise MoveError(
             "C28",

@@ -21,6 +21,7 @@ from catalog.publishing import Publication
 from catalog.service import Service
 from ledger import Instance
 from ledger.instance import check_private
+from ledger.rules import adoption
 
 PROVIDED = Publication("work/penalties", "scjg", "无条件共享")
 GRANT = Grant(
@@ -38,14 +39,14 @@ def service(demo: Instance) -> Iterator[Service]:
 def office(service: Service, login: str) -> Administration:
     """The register in the hands of a demonstration's officer."""
     row = service.register.one(
-        "SELECT o.*, a.role, a.name_zh, a.name_en FROM officers o JOIN agencies a ON a.id = o.agency WHERE o.id = ?",
+        "SELECT o.*, a.role, a.name_zh, a.name_en, f.office FROM officers o JOIN agencies a ON a.id = o.agency "
+        "LEFT JOIN offices f ON f.agency = a.id WHERE o.id = ?",
         (login,),
     )
     assert row is not None
     held = roles.in_force(service.register, login, service.register.today())
-    actor = Actor(
-        row["agency"], row["name_zh"], row["name_en"], row["role"], "session", officer=login, roles=frozenset(held)
-    )
+    names = row["name_zh"], row["name_en"], row["role"]
+    actor = Actor(row["agency"], *names, "session", officer=login, roles=frozenset(held), office=row["office"])
     return Administration(service.instance, service.register, service.ledger, actor)
 
 
@@ -81,6 +82,7 @@ def agency(name: str, role: str = "agency", **more: str) -> dict[str, str | None
 #: All that can be done, to agency zhzf and its officer zhzf-1, with a fresh key or name where one is needed.
 ACTS: dict[str, Callable[[Administration, Service], object]] = {
     "register_agency": lambda o, s: o.register_agency(agency("slj")),
+    "name_office": lambda o, s: o.name_office("sjd", "justice"),
     "enrol": lambda o, s: o.enrol(officer("zhzf", "zhzf-9"), ["officer"]),
     "set_roles": lambda o, s: o.set_roles("zhzf-1", ["officer"], s.register.today(), roles.LAST_DAY),
     "add_deputy": lambda o, s: o.add_deputy("zhzf-1", "zhzf-2", "approver", s.register.today(), s.register.today()),
@@ -99,10 +101,17 @@ ACTS: dict[str, Callable[[Administration, Service], object]] = {
     "revoke": lambda o, s: o.revoke("g-0001", "目的已实现"),
     "suspend": lambda o, s: o.suspend("zhzf", "work/penalties", "超出授权目的使用（虚构）"),
     "restore": lambda o, s: o.restore("s-0001", "已整改（虚构）"),
+    "change_rules": lambda o, s: o.change_rules(
+        lambda book: adoption.set_settings(book, book.register.settings, "示例")
+    ),
+    "set_ground": lambda o, s: o.set_ground("RG11", enabled=True, reason="示例"),
 }
 #: Who may do it to zhzf: its admin, the operator's, a supervisor's, the data authority's approver.
 ALLOWED = {
     "register_agency": {"ywzx-3"},
+    "name_office": {"ywzx-3"},
+    "change_rules": {"sjj-2"},
+    "set_ground": {"sfj-2"},
     "add_key": {"zhzf-3", "ywzx-3"},
     "revoke_key": {"zhzf-3", "sfj-3"},
     "revoke_token": {"zhzf-3", "sfj-3"},
@@ -123,6 +132,7 @@ ASKERS = (
     "sfj-1",
     "sfj-2",
     "sfj-3",
+    "dcs-2",
     "sjj-1",
     "sjj-2",
     "sjj-3",
@@ -152,7 +162,7 @@ def test_each_act_is_done_by_those_who_may_and_refused_to_everybody_else_without
             continue
         done += 1
     assert len(service.ledger.newest(10_000)) - before == done
-    assert done or act in ("end_deputy", "enable", "unlock", "restore")
+    assert done or act in ("end_deputy", "enable", "unlock", "restore", "name_office")  # both offices are named
 
 
 # -- agencies ---------------------------------------------------------------------------------------------------------

@@ -6,14 +6,38 @@ not listed here cannot be made over the desk; whether a case allows it now is :m
 
 from __future__ import annotations
 
-from catalog.desk.moves import confirm, dispute, fee, supplement, withdraw
+from catalog.desk.moves import (
+    answer,
+    application,
+    ask_supplement,
+    authenticate,
+    confirm,
+    dispute,
+    fee,
+    heed,
+    mediate,
+    redirect,
+    refuse,
+    supervise,
+    supplement,
+    withdraw,
+)
 from catalog.desk.moves.base import FormField, Looking, MoveForm, Said
 
 #: In the order in which a case's page offers them.
 FORMS: tuple[MoveForm, ...] = (
+    *authenticate.FORMS,
+    *answer.FORMS,
+    *application.FORMS,
+    redirect.FORM,
+    *refuse.FORMS,
+    ask_supplement.FORM,
     supplement.FORM,
     confirm.FORM,
     *dispute.FORMS,
+    *heed.FORMS,
+    *mediate.FORMS,
+    *supervise.FORMS,
     withdraw.FORM,
     fee.FORM,
 )

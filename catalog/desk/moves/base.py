@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,9 @@ class FormField:
     """A field of a move's form.
 
     Attributes:
-        kind: ``text`` (several lines) | ``line`` | ``choice`` | ``number`` | ``files`` | ``rows`` (a pasted table).
+        kind: ``text`` (several lines) | ``line`` | ``choice`` | ``number`` | ``files`` | ``rows`` (a pasted table) |
+            ``sheet`` (one file with a table) | ``check`` | ``day`` |
+            ``named`` (an object of a call, which a page of its own shows).
         options: of a choice; asked anew for each case.
         shown: whether a case's form has it at all.
         shape: of a call's member, where it is not what ``kind`` says.
@@ -61,12 +63,13 @@ class FormField:
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """A case in the eyes of who moves: ``now`` is the wall clock."""
+    """A case in the eyes of who moves: ``now`` is the wall clock; ``officer`` the login, None for a system."""
 
     desk: Desk
     case: Case
     agency: str
     now: datetime
+    officer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,8 @@ class MoveForm:
         read: ``read(given, looking)``: what is said; raises :class:`DeskError` with the field at fault.
         danger: it ends something: the button says so.
         takes_files: attachments may come with it.
+        offered: whether a case's page offers it, where the kind alone does not tell (an answer has several forms).
+        template: of its page; ``context(given, looking)``: what that needs besides the fields.
     """
 
     slug: str
@@ -99,6 +104,13 @@ class MoveForm:
     read: Callable[[Mapping[str, Any], Looking], Said]
     danger: bool = False
     takes_files: bool = False
+    offered: Callable[[Looking], bool] | None = None
+    template: str = "desk_move.html"
+    context: Callable[[Mapping[str, Any], Looking], Mapping[str, Any]] | None = None
+
+    def is_offered(self, looking: Looking, kinds: Collection[str]) -> bool:
+        """Whether it can be made now: ``kinds``, of the moves that the case allows to whoever looks."""
+        return self.kind in kinds and (self.offered is None or self.offered(looking))
 
     @property
     def name(self) -> str:

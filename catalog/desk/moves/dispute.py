@@ -21,6 +21,11 @@ _SILENCE = "silence"
 _STEPS = ("negotiation", "data_authority")
 
 
+def _asks(looking: Looking) -> bool:
+    """The requester's forms: the data authority has its own (:mod:`catalog.desk.moves.mediate`)."""
+    return looking.agency == looking.case.requester
+
+
 def disputables(looking: Looking) -> list[Option]:
     """What of the case can be disputed: silence first, then the newest entry."""
     case, found = looking.case, []
@@ -92,8 +97,10 @@ FORMS = (
         (
             "认证未通过、要求补充、任何答复、不予提供，以及逾期未答复，都可以提出争议：先与提供方协商，协商不成的申请"
             "数据主管部门协调，仍不一致的由其报本级人民政府决定（条例第二十八条）。",
-            "A failed authentication, a demanded supplement, any answer or refusal, and silence after the time can be "
-            "disputed: first negotiated with the provider, then mediated by the data authority, which takes what stays "
+            "A failed authentication, a demanded supplement, any answer or refusal, and silence after the "
+            "time can be "
+            "disputed: first negotiated with the provider, then mediated by the data authority, which takes "
+            "what stays "
             "open to the government (条例 art. 28).",
         ),
         (
@@ -102,6 +109,7 @@ FORMS = (
             FormField("reason", "text", ("理由", "Reason"), required=True),
         ),
         _read,
+        offered=_asks,
     ),
     MoveForm(
         "conclude",
@@ -116,6 +124,7 @@ FORMS = (
             FormField("reason", "text", ("说明（可不填）", "Note (may be left empty)")),
         ),
         _conclude,
+        offered=_asks,
     ),
     MoveForm(
         "escalate",

@@ -170,6 +170,15 @@ def test_an_agency_is_registered_and_listed_with_its_first_administrator(console
     assert "2" in str(CliRunner().invoke(main, ["agency", "register", "x", "--name", "x", "--role", "boss"]).exit_code)
 
 
+def test_which_supervising_office_is_which_is_said_once_and_for_good(console: Console) -> None:
+    listed = console("agency", "list").stdout  # the demonstration named both
+    assert "县司法局 the justice bureau" in listed and "县政府督查室 the government inspection office" in listed
+    console("agency", "register", "sjd", "--name", "示范县审计局", "--role", "supervisor")
+    for arguments in (("sjd", "justice"), ("sfj", "inspection"), ("zhzf", "justice"), ("nobody", "justice")):
+        console("agency", "office", *arguments, exit_code=2)
+    console("agency", "office", "sjd", "justice", "--as", "sfj-3", exit_code=1)
+
+
 def test_an_officers_account_from_enrolment_to_disabling(console: Console) -> None:
     admin = ("--as", "zhzf-3")
     made = console("officer", "enrol", "zhzf-8", "--agency", "zhzf", "--title", "法制科", "--role", "officer", *admin)

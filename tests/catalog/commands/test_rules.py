@@ -160,6 +160,8 @@ def test_a_calendar_confirms_what_was_unconfirmed(console: Console, tmp_path: Pa
 
 def test_a_ground_is_enabled_by_the_justice_bureau_alone(console: Console) -> None:
     console("rules", "ground", "RG11", "--enable", "--reason", "示例", "--as", "sjj-2", exit_code=1)
+    told = console("rules", "ground", "RG11", "--enable", "--reason", "示例", "--as", "dcs-2", exit_code=1)
+    assert "县司法局" in told.stderr and "justice bureau" in told.stderr
     assert "--as" in console("rules", "ground", "RG11", "--enable", "--reason", "示例", exit_code=1).stderr
     console("rules", "ground", "RG11", "--enable", "--reason", "示例", "--as", "sfj-2")
     entry = console.entries()[-1]

@@ -11,6 +11,7 @@ import pytest
 from catalog.authentication import Credentials
 from catalog.desk import ask
 from catalog.desk.desk import Desk, Done, Move
+from catalog.desk.moves import BY_SLUG, Looking
 from catalog.identity import sessions
 from catalog.service import Service
 from ledger import Instance
@@ -43,6 +44,23 @@ class Office:
 
     def move(self, login: str, number: str, kind: str, fields: Any = None, words: Any = None, **more: Any) -> Done:
         return self.desk.move(self.of(login), number, Move(kind, fields or {}, words or {}, **more))
+
+    def looking(self, login: str, number: str) -> Looking:
+        actor = self.of(login).actor
+        case = self.desk.case(actor, number, supervising=True)
+        return Looking(self.desk, case, actor.agency, self.desk.now(), actor.officer)
+
+    def send(self, login: str, number: str, slug: str, **given: Any) -> Done:
+        """A move as its page makes it: what was typed is read by its form, then it is made."""
+        form = BY_SLUG[slug]
+        said = form.read(given, self.looking(login, number))
+        return self.desk.move(self.of(login), number, Move(form.kind, said.fields, said.particulars, (), said.items))
+
+    def offered(self, login: str, number: str) -> set[str]:
+        """The moves that a case's page offers."""
+        looking = self.looking(login, number)
+        kinds = self.desk.allowed(self.of(login).actor, looking.case)
+        return {form.slug for form in BY_SLUG.values() if form.is_offered(looking, kinds)}
 
 
 @pytest.fixture

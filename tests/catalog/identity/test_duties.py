@@ -25,9 +25,10 @@ from catalog.identity.duties import (
 )
 
 
-def actor(role: str, *roles: str, officer: str | None = "x-1") -> Actor:
-    """An officer of agency ``x`` of that role, or with ``officer=None`` a system of it."""
-    return Actor("x", "某单位", "Some agency", role, "session", officer=officer, roles=frozenset(roles))
+def actor(role: str, *roles: str, officer: str | None = "x-1", office: str | None = "justice") -> Actor:
+    """An officer of agency ``x`` of that role, or with ``officer=None`` a system of it; a supervisor's the bureau's."""
+    named = office if role == "supervisor" else None
+    return Actor("x", "某单位", "Some agency", role, "session", officer=officer, roles=frozenset(roles), office=named)
 
 
 #: The whole table: act -> agency role -> (which officer roles may do it, to whom). "own": to the own agency only;
@@ -77,7 +78,8 @@ TABLE: dict[str, dict[str, tuple[set[str], str]]] = {
     "access.suspend": {"data_authority": ({"approver"}, "any")},
     "access.restore": {"data_authority": ({"approver"}, "any")},
     "rules.adopt": {"data_authority": ({"approver"}, "any")},
-    "ground.set": {"supervisor": ({"approver"}, "any")},
+    "ground.set": {"supervisor": ({"approver"}, "any")},  # of the two offices, the justice bureau's: see below
+    "office.name": {"operator": ({"admin"}, "supervisor")},
     "service.figures": {
         "operator": ({"officer", "admin", "system"}, "any"),
         "supervisor": ({"officer", "answerer", "approver", "admin", "system"}, "any"),
@@ -135,6 +137,16 @@ def test_nobody_both_writes_who_takes_part_and_certifies_what_they_did() -> None
         assert not {Nature.DECIDES, Nature.CERTIFIES} <= natures, role
     assert {duty.role for duty in DUTIES if duty.nature is Nature.WRITES} == {"operator"}
     assert {duty.role for duty in DUTIES if duty.nature is Nature.CERTIFIES} == {"supervisor"}
+
+
+def test_of_the_supervising_offices_the_justice_bureau_alone_enables_grounds() -> None:
+    assert may(actor("supervisor", "approver", office="justice"), "ground.set")
+    for office in ("inspection", None):
+        assert not may(actor("supervisor", "approver", office=office), "ground.set")
+        assert may(actor("supervisor", "approver", office=office), "ledger.read")
+    with pytest.raises(DutyError) as caught:
+        duties.require(actor("supervisor", "approver", office="inspection"), "ground.set")
+    assert "县司法局的负责人" in caught.value.zh and "the justice bureau" in caught.value.en
 
 
 def test_the_operator_cannot_make_itself_anybody_elses_voice() -> None:
