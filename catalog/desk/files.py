@@ -66,7 +66,7 @@ FIELD = {"accept": ACCEPT, "kinds": NAMED, "max_files": MAX_FILES, "max_file_mb"
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file as it was sent. ``reviewed``: who sends it declares that it passed the secrecy review (保密审查)."""
+    """A file as it was sent. ``reviewed``: who sends it declares that it passed the secrecy review."""
 
     name: str
     content: bytes
@@ -266,7 +266,7 @@ def _check(upload: Upload) -> None:
     if not upload.reviewed:
         raise DeskError(
             "files_reviewed",
-            f"declare for “{name}” that it passed the secrecy review (保密审查); without it nothing is sent",
+            f"declare for “{name}” that it passed the secrecy review; without it nothing is sent",
             f"附件“{name}”未声明已经保密审查；未声明的不予提交",
             code="not_reviewed",
         )

@@ -240,13 +240,14 @@ def texts_of(html: str) -> list[tuple[str, str]]:
 
 
 def data_words(demo: Instance) -> re.Pattern[str]:
-    """Chinese that English pages may hold outside of data: quoted names of laws and of a sharing class."""
+    """Chinese that English pages may hold outside of data: quoted names of laws, their numbers, a sharing class."""
     county = yaml.safe_load((ROOT / "catalog/demo/county.yml").read_text(encoding="utf-8"))
     bases = {grant["legal_basis"]["zh"] for grant in county["grants"]}
     with closing(sqlite3.connect(demo.database_path("directory"))) as directory:
         for published in directory.execute("SELECT statutory_basis, sharing_condition FROM resources"):
             bases |= {text for text in published if text}
-    return re.compile("|".join(map(re.escape, [*sorted(bases), "条例", "未定"])))
+    words = "|".join(map(re.escape, [*sorted(bases), "条例", "未定"]))
+    return re.compile(rf"{words}|\w{{2,9}}〔[0-9]{{4}}〕[0-9]+号")  # a document has the same number in any language
 
 
 @pytest.fixture

@@ -115,7 +115,7 @@ def test_the_order_of_an_inbox_is_that_of_its_rule(
     lines = []
     for number, (urgent, due, received) in enumerate(made):
         values: dict[str, object] = dict.fromkeys(Line.__slots__, "")
-        values |= dict.fromkeys(("subjects", "drafted", "disputed", "last"), 0)
+        values |= dict.fromkeys(("subjects", "drafted", "disputed", "last", "unjudged"), 0)
         values |= {"number": f"q-{number:05d}", "provider": "scjg", "is_open": 1, "urgent": int(urgent)}
         values |= {"due_at": stamp(base + timedelta(days=due)) if due else "", "received_at": f"r{received}"}
         lines.append(Line(**values))  # type: ignore[arg-type]
