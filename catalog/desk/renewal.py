@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from catalog.desk.rulebooks import SHARING_CLASS, clock_fields
 from ledger import ConflictError
 from ledger.cases import Case, CaseDraft, Deadline, Stop, append_again, draft_program, read_case
+from ledger.errors import MoveError
 from ledger.rules import DUE, NO_CLOCK, UNCONFIRMED, Rulebook, deadline
 
 if TYPE_CHECKING:
