@@ -175,7 +175,7 @@ def _no_date(act: Act, state: str, chosen: bool) -> str:
     if act is Act.APPLICATION and not chosen:
         return i18n.choose(
             "期限由数据的共享属性决定：选定目录中的数据并发出后，回执写明到期时间",
-            "its time follows from the sharing class of the data: choose data of the catalogue, the receipt says the date",
+            "its time follows from the sharing class of the data: choose it above, and the receipt says the date",
         )
     return words.word(words.TIMELINESS, state)
 
