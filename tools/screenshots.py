@@ -16,7 +16,7 @@ import sys
 import tempfile
 import urllib.request
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,7 +48,8 @@ class Shot:
     """One picture: its name, who asks, what for, and how large the window is.
 
     Attributes:
-        path: ``{served}`` stands for an entry with an answer to the Integrated Enforcement Bureau.
+        path: ``{served}`` stands for an entry with an answer to the Integrated Enforcement Bureau; ``{asked}`` and
+            ``{answered}`` for requests at the desk, ``{answer}`` for the entry that answered.
         act: what is done on the page before the picture, one of :data:`ACTS`.
         languages: in which it is taken.
     """
@@ -126,7 +127,15 @@ SHOTS = (
     QUERY := Shot("query", "zhzf-1", "/query/work/permits", (1280, 1300), act="ask"),
     Shot("api", "zhzf-1", "/work/permits", (1280, 1100), act="api"),
     ANOMALIES := Shot("anomalies", "sfj-1", "/anomalies", (1280, 1300), act="judge"),
-    *(on_phone(shot) for shot in (ACCOUNT, AGENCY, GRANTS, ACCESS, REQUEST, ASKED, USE)),
+    Shot("ask", "zhzf-1", "/requests/new", (1280, 1500)),
+    RECEIPT := Shot("receipt", "zhzf-1", "/requests/{asked}/receipt", (1280, 1100)),
+    CASE := Shot("case", "sthj-1", "/requests/{asked}", (1280, 1300)),
+    INBOX := Shot("inbox", "sthj-1", "/requests"),
+    Shot("refuse", "sthj-1", "/requests/{asked}/refuse?ground=RG03", (1280, 1500)),
+    Shot("answer", "sthj-1", "/requests/{asked}/answer", (1280, 1300)),
+    Shot("sheet", "zhzf-1", "/requests/{answered}/sheet/{answer}", (1280, 1300)),
+    Shot("supervision", "sfj-2", "/supervision", (1280, 1100)),
+    *(on_phone(shot) for shot in (ACCOUNT, AGENCY, GRANTS, ACCESS, REQUEST, ASKED, USE, RECEIPT, CASE, INBOX)),
     on_phone(QUERY, 1200),
     on_phone(ANOMALIES, 1200),
 )
@@ -161,6 +170,36 @@ def ask_a_little(site: Running) -> int:
     return served
 
 
+def ask_at_the_desk(browser: Browser, site: Running) -> dict[str, str]:
+    """A request that waits for its answer and one that has it: their numbers, and that of the answer's entry."""
+    posts = {login: browser.new_context(storage_state=signed_in(browser, site, login, "zh-CN")).request
+             for login in ("zhzf-1", "sthj-1", "scjg-1")}  # fmt: skip
+
+    def post(login: str, path: str, **form: str) -> str:
+        response = posts[login].post(site.url + path, form=form, max_redirects=0)
+        if response.status != 303:
+            raise SystemExit(f"{path}: {response.status}")
+        return response.headers["location"]
+
+    numbers = {}
+    for name, provider in (("answered", "scjg"), ("asked", "sthj")):
+        asked = {
+            "act": "query",
+            "provider": provider,
+            "code": "case",
+            "reference": REFERENCE,
+            "subjects": "甲公司（虚构）",
+        }
+        place = post("zhzf-1", "/requests/new", description="某企业近三年的行政处罚情况（演示）", **asked)
+        numbers[name] = place.split("/")[-2]
+        post(f"{provider}-1", f"/requests/{numbers[name]}/authenticate", method="session")
+    rows = "决定书文号,当事人,案由,决定日期\n示演罚字〔2026〕1号,甲公司（虚构）,未按规定建立进货查验记录,2026-03-11\n"
+    post("scjg-1", f"/requests/{numbers['answered']}/answer", rows=rows, text="共一件，已执行。")
+    with site.instance.ledger() as ledger:
+        newest = ledger.newest(1, where={"kind": "request.answered"})
+    return {**numbers, "answer": str(newest[0]["seq"])}
+
+
 def signed_in(browser: Browser, site: Running, login: str, locale: str) -> StorageState | None:
     """The cookies of a session; None for nobody's."""
     if not login:
@@ -176,7 +215,9 @@ def signed_in(browser: Browser, site: Running, login: str, locale: str) -> Stora
     return cookies
 
 
-def take(browser: Browser, site: Running, served: int, shots: Sequence[Shot]) -> Iterator[tuple[str, bytes]]:
+def take(
+    browser: Browser, site: Running, known: Mapping[str, str], shots: Sequence[Shot]
+) -> Iterator[tuple[str, bytes]]:
     """Name and PNG of each picture."""
     for language, locale in LOCALES.items():
         sessions = {login: signed_in(browser, site, login, locale) for login in {shot.login for shot in shots}}
@@ -190,7 +231,7 @@ def take(browser: Browser, site: Running, served: int, shots: Sequence[Shot]) ->
             if shot.name == "table":
                 state(context, site.url, "zhzf")  # from now on the session's
             page = context.new_page()
-            page.goto(site.url + shot.path.replace("{served}", str(served)))
+            page.goto(site.url + shot.path.format(**known))
             if shot.act:
                 ACTS[shot.act](page)
             page.evaluate("document.activeElement.blur()")
@@ -265,10 +306,10 @@ def main(*names: str) -> int:
     PICTURES.mkdir(parents=True, exist_ok=True)
     too_large = []
     with tempfile.TemporaryDirectory() as folder, demonstration(Path(folder) / "demo") as site, chromium() as browser:
-        served = ask_a_little(site)
+        known = {"served": str(ask_a_little(site)), **ask_at_the_desk(browser, site)}
         shots = [shot for shot in SHOTS if not names or shot.name in names]
         witness = take_witness(browser, Path(folder)) if not names else iter(())
-        for name, png in itertools.chain(take(browser, site, served, shots), witness):
+        for name, png in itertools.chain(take(browser, site, known, shots), witness):
             (PICTURES / f"{name}.png").write_bytes(png)
             print(f"docs/screenshots/{name}.png  {len(png) // 1000} kB")
             too_large += [name] if len(png) > MAX_SIZE_BYTES else []
