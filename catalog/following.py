@@ -6,6 +6,7 @@ worker processes share it: whoever comes first reads what is new.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import Any
 from catalog.errors import RequestError
 from ledger import Ledger
 
-_META = "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+_META = "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"
 
 
 class LedgerFile:
@@ -24,7 +25,7 @@ class LedgerFile:
 
     Args:
         path: made where it is missing, for the service's own user alone.
-        schema: statements that make the tables where they are missing.
+        schema: statements that make the tables, each ending a line; where they change, the file is made anew.
         tables: their names, to be emptied where the ledger is another or the form changed.
         form: what else the content hangs on; another value and it is made anew.
     """
@@ -40,10 +41,28 @@ class LedgerFile:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes is made again
-            self._db.executescript(_META + schema)
+            self._make(schema)
 
     def close(self) -> None:
         self._db.close()
+
+    def _make(self, schema: str) -> None:
+        """Make the tables; those of another version of the program go first."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            mark = hashlib.sha256(schema.encode()).hexdigest()
+            self._db.execute(_META)
+            if (mark,) not in self._db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchall():
+                for table in self._tables[1:]:
+                    self._db.execute(f"DROP TABLE IF EXISTS {table}")
+                self._db.execute("DELETE FROM meta")
+                for statement in filter(str.strip, schema.split(";\n")):
+                    self._db.execute(statement)
+                self._db.execute("INSERT INTO meta VALUES ('schema', ?)", (mark,))
+            self._db.execute("COMMIT")
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
 
     def begin(self, ledger: Ledger, size: int) -> int:
         """Within a transaction: the first entry that was not taken yet, after emptying what is of another ledger."""
@@ -53,8 +72,9 @@ class LedgerFile:
         known = start <= size and {name: meta.get(name) for name in wanted} == wanted
         if known and (start == 0 or ledger.entry(start - 1)["prev"] == meta.get("prev")):
             return start
-        for table in self._tables:
+        for table in self._tables[1:]:
             self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
+        self._db.execute("DELETE FROM meta WHERE key <> 'schema'")
         self._db.executemany("INSERT INTO meta VALUES (?, ?)", wanted.items())
         return 0
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from catalog.authentication import Credentials
@@ -51,6 +51,8 @@ from ledger.rules import deadline
 from ledger.rules.deadlines import SHANGHAI, stamp
 
 _LETTERS = {Act.QUERY: "q", Act.APPLICATION: "a", Act.CORRECTION: "c", Act.TRANSFER: "t"}
+#: How often what was stored for a form that then failed is looked for.
+_TIDY_EVERY = timedelta(days=1)
 #: So often another number is tried where somebody else took it at the same moment.
 _TRIES = 20
 #: In which role an officer of several acts.
@@ -96,6 +98,7 @@ class Desk:
         self.rules = Rulebooks(service.ledger, Archive(folder / "rules"))
         self.files = Files(folder / "files")
         self.shelf = Shelf(folder / FILE)
+        self._tidied_at: datetime | None = None
         service.closing(self.shelf.close)
 
     # -- looking ------------------------------------------------------------------------------------------------------
@@ -107,6 +110,10 @@ class Desk:
         """Bring the lists up to date; return how many entries of the ledger are still to be taken."""
         left, orphans = self.shelf.follow(self.ledger, most)
         self.files.discard(orphans)
+        now = self.now()
+        if left == 0 and (self._tidied_at is None or now - self._tidied_at > _TIDY_EVERY):
+            self._tidied_at = now
+            self.files.discard_unnamed(self.shelf.names)
         return left
 
     def case(self, actor: Actor, number: str, *, supervising: bool = False) -> Case:

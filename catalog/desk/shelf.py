@@ -142,26 +142,25 @@ _SUPERVISORS_ACTS = ("request.reviewed", "order.issued", "order.proposed")
 _COLUMNS = tuple(field.name for field in fields(Line))
 _TYPES = {"unjudged", "is_open", "urgent", "subjects", "drafted", "disputed", "last"}
 _SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS cases (
+CREATE TABLE cases (
   {", ".join(f"{name} {'INTEGER' if name in _TYPES else 'TEXT'} NOT NULL" for name in _COLUMNS)},
+  due_key TEXT NOT NULL, -- due_at, and after every instant where there is none
   PRIMARY KEY (number)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS inbox ON cases
-  (provider, is_open, urgent DESC, iif(due_at = '', '{_NEVER}', due_at), received_at, number);
-CREATE INDEX IF NOT EXISTS lying ON cases (last DESC) WHERE lies_with <> '';
-CREATE INDEX IF NOT EXISTS running ON cases (due_at, number) WHERE is_open = 1;
-CREATE INDEX IF NOT EXISTS unjudged ON cases (last DESC) WHERE unjudged > 0;
-CREATE INDEX IF NOT EXISTS outbox ON cases (requester, last DESC);
-CREATE INDEX IF NOT EXISTS outbox_awaits ON cases (requester, awaits, last DESC);
-CREATE INDEX IF NOT EXISTS answered ON cases (provider, is_open, last DESC);
-CREATE TABLE IF NOT EXISTS attachments (
+CREATE INDEX inbox ON cases
+  (provider, is_open, urgent, due_key, received_at, number);
+CREATE INDEX lying ON cases (last DESC) WHERE lies_with <> '';
+CREATE INDEX running ON cases (due_at, number) WHERE is_open = 1;
+CREATE INDEX unjudged ON cases (last DESC) WHERE unjudged > 0;
+CREATE INDEX outbox ON cases (requester, last DESC);
+CREATE INDEX outbox_awaits ON cases (requester, awaits, last DESC);
+CREATE INDEX answered ON cases (provider, is_open, last DESC);
+CREATE TABLE attachments (
   seq INTEGER NOT NULL, stored TEXT NOT NULL, PRIMARY KEY (seq, stored)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS attachments_stored ON attachments (stored);
+CREATE INDEX attachments_stored ON attachments (stored);
 """
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM cases"  # noqa: S608 - our own names
-_DUE = f"iif(due_at = '', '{_NEVER}', due_at)"
-_AFTER_URGENT = f"(-urgent, {_DUE}, received_at, number) > (?, ?, ?, ?)"
 
 
 class Shelf(LedgerFile):
@@ -206,16 +205,21 @@ class Shelf(LedgerFile):
         Args:
             after: the last line of the page before.
         """
-        condition, values = "", ()
-        if after is not None:
-            condition = f"AND {_AFTER_URGENT} "
-            values = (-after.urgent, after.due_at or _NEVER, after.received_at, after.number)  # type: ignore[assignment]
-        rows = self.all(
-            f"{_SELECT} WHERE provider = ? AND is_open = 1 {condition}"
-            f"ORDER BY urgent DESC, {_DUE}, received_at, number LIMIT ?",
-            (agency, *values, limit),
-        )
-        return [Line(*row) for row in rows]
+        found: list[Line] = []
+        for urgent in (1, 0):
+            if after is not None and urgent > after.urgent:
+                continue
+            condition, values = "", ()
+            if after is not None and urgent == after.urgent:
+                condition = "AND (due_key, received_at, number) > (?, ?, ?) "
+                values = (after.due_at or _NEVER, after.received_at, after.number)  # type: ignore[assignment]
+            rows = self.all(
+                f"{_SELECT} WHERE provider = ? AND is_open = 1 AND urgent = ? {condition}"
+                "ORDER BY due_key, received_at, number LIMIT ?",
+                (agency, urgent, *values, limit - len(found)),
+            )
+            found += [Line(*row) for row in rows]
+        return found
 
     def answered(self, agency: str, limit: int, before: int | None = None) -> list[Line]:
         """Cases that ``agency`` owed and that are closed, the newest first; ``before``: a line's ``last``."""
@@ -267,12 +271,15 @@ class Shelf(LedgerFile):
 
     def counts(self, agency: str, now: str) -> dict[str, int]:
         """What ``agency`` owes: open, urgent and overdue at ``now`` (in the form of ``t``)."""
-        rows = self.all(
-            "SELECT count(*), coalesce(sum(urgent), 0), coalesce(sum(due_at <> '' AND due_at < ?), 0) FROM cases "
-            "WHERE provider = ? AND is_open = 1",
-            (now, agency),
-        )
-        return dict(zip(("open", "urgent", "overdue"), rows[0], strict=True))
+        whose = "SELECT count(*) FROM cases WHERE provider = ? AND is_open = 1"
+        ((is_open,),) = self.all(whose, (agency,))
+        ((urgent,),) = self.all(f"{whose} AND urgent = 1", (agency,))
+        ((overdue,),) = self.all(f"{whose} AND urgent IN (0, 1) AND due_key < ?", (agency, now))
+        return {"open": is_open, "urgent": urgent, "overdue": overdue}
+
+    def names(self, stored: str) -> bool:
+        """Whether an entry that was taken names a stored attachment."""
+        return bool(self.all("SELECT 1 FROM attachments WHERE stored = ? LIMIT 1", (stored,)))
 
     def newest_number(self, prefix: str) -> str | None:
         """The highest case number that begins with ``prefix``."""
@@ -290,18 +297,24 @@ def _take(db: sqlite3.Connection, ledger: Ledger, start: int, end: int) -> froze
                 orphans |= _forget(db, entry["erases"])
             continue
         number = entry["case"]
+        if entry.get("files"):
+            _remember(db, ledger, entry["seq"])
         if number not in cases:
             cases[number] = _before(db, ledger, number, entry["seq"])
         try:
             cases[number] = apply(cases[number], entry)
         except (EntryError, MoveError):
             continue  # what a case did not allow has no effect; the supervisors' check names it
-        if entry.get("files"):
-            _remember(db, ledger, entry["seq"])
     lines = [Line.of(case) for case in cases.values() if case is not None]
-    marks = ", ".join("?" * len(_COLUMNS))
-    db.executemany(f"INSERT OR REPLACE INTO cases VALUES ({marks})", [astuple(line) for line in lines])  # noqa: S608
+    put(db, lines)
     return frozenset(orphans)
+
+
+def put(db: sqlite3.Connection, lines: Iterable[Line]) -> None:
+    """Write lines, each in the place of the one of its number."""
+    marks = ", ".join("?" * (len(_COLUMNS) + 1))
+    rows = [(*astuple(line), line.due_at or _NEVER) for line in lines]
+    db.executemany(f"INSERT OR REPLACE INTO cases VALUES ({marks})", rows)  # noqa: S608
 
 
 def _before(db: sqlite3.Connection, ledger: Ledger, number: str, seq: int) -> Case | None:

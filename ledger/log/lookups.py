@@ -70,11 +70,13 @@ def seqs(wanted: Wanted, fields: Collection[str]) -> tuple[str, dict[str, object
         kept.append(f'"{field}" IN ({marks})')
         read.append(f"entry ->> '$.{field}' IN ({marks})")
     within = "seq >= :start AND seq < :end"
-    from_entries = f"SELECT seq FROM entries WHERE {within} AND {' AND '.join(read)}"  # noqa: S608 - our own names
     if not set(wanted) <= set(fields):
-        return from_entries, values
+        return f"SELECT seq FROM entries WHERE {within} AND {' AND '.join(read)}", values  # noqa: S608 - our own names
     from_table = f"SELECT seq FROM lookups WHERE {within} AND {' AND '.join(kept)}"  # noqa: S608 - our own names
-    return f"{from_table} UNION ALL {from_entries} AND seq >= {_REST}", values
+    # One lower bound: of two, SQLite seeks to the first and walks over all entries between it and the second.
+    rest = f"seq >= max(:start, {_REST}) AND seq < :end"
+    from_rest = f"SELECT seq FROM entries WHERE {rest} AND {' AND '.join(read)}"  # noqa: S608 - our own names
+    return f"{from_table} UNION ALL {from_rest}", values
 
 
 def check_lookups(db: sqlite3.Connection) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from catalog.desk import files
+from catalog.desk.desk import Desk
 from catalog.desk.errors import DeskError
 from catalog.desk.files import Files, Upload
 from ledger.erasure import Erasure, erase
@@ -135,6 +136,17 @@ def test_what_no_entry_names_goes_after_a_day(tmp_path: Path) -> None:
         os.utime(path, (time.time() - 100_000,) * 2)
     assert store.discard_unnamed(lambda stored: stored == named.stored) == 1
     assert {path.name for path in tmp_path.glob("*/*")} == {named.stored, new.stored}
+
+
+def test_the_desk_itself_looks_for_what_no_entry_names(office: Office) -> None:
+    done = office.ask(uploads=(Upload("证据.pdf", PDF, True),))
+    (named,) = office.desk.attachments(done.seq)
+    office.desk.files.keep([Upload("a.pdf", PDF, True)])
+    folder = office.service.instance.path / "files"
+    for path in folder.glob("??/*"):
+        os.utime(path, (time.time() - 100_000,) * 2)
+    Desk(office.service).follow()  # as a process does that was just started
+    assert [path.name for path in folder.glob("??/*")] == [named.stored]
 
 
 def test_erasing_the_particular_takes_the_file_along(office: Office, now: datetime) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.desk.shelf import FILE, Line, Shelf
+from catalog.desk.shelf import FILE, Line, Shelf, put
 from ledger.cases import read_case
 from ledger.rules.deadlines import stamp
 from tests.catalog.desk.conftest import Office
@@ -72,6 +74,19 @@ def test_another_ledger_or_form_has_it_made_anew(office: Office) -> None:
     assert office.desk.shelf.line(numbers[0]) is not None
 
 
+def test_a_file_of_another_version_is_made_anew(office: Office) -> None:
+    numbers = some_cases(office)
+    path = office.service.instance.path / "older.db"
+    with closing(sqlite3.connect(path)) as older, older:
+        older.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        older.execute("INSERT INTO meta VALUES ('taken', '3')")
+        older.execute("CREATE TABLE cases (number TEXT)")
+    shelf = Shelf(path)
+    shelf.follow(office.service.ledger)
+    assert shelf.line(numbers[0]) == office.desk.shelf.line(numbers[0])
+    shelf.close()
+
+
 def test_there_are_no_particulars_in_the_file(office: Office) -> None:
     office.ask(description="甲公司近三年的处罚情况")
     office.service.ledger.checkpoint()
@@ -100,16 +115,12 @@ def test_the_order_of_an_inbox_is_that_of_its_rule(
     lines = []
     for number, (urgent, due, received) in enumerate(made):
         values: dict[str, object] = dict.fromkeys(Line.__slots__, "")
-        values |= dict.fromkeys(("subjects", "drafted", "disputed", "last"), 0)
+        values |= dict.fromkeys(("subjects", "drafted", "disputed", "last", "unjudged"), 0)
         values |= {"number": f"q-{number:05d}", "provider": "scjg", "is_open": 1, "urgent": int(urgent)}
         values |= {"due_at": stamp(base + timedelta(days=due)) if due else "", "received_at": f"r{received}"}
         lines.append(Line(**values))  # type: ignore[arg-type]
     with shelf.transaction() as db:
-        marks = ", ".join("?" * len(Line.__slots__))
-        db.executemany(
-            f"INSERT INTO cases VALUES ({marks})",
-            [tuple(getattr(line, name) for name in Line.__slots__) for line in lines],
-        )
+        put(db, lines)
     wanted = sorted(lines, key=lambda line: (-line.urgent, line.due_at or "~", line.received_at, line.number))
     assert shelf.inbox("scjg", 50) == wanted
     shelf.close()

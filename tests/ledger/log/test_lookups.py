@@ -61,6 +61,30 @@ def naive(path: Path, where: dict[str, str], start: int = 0, end: int = 2**62) -
     ]
 
 
+def steps(path: Path, field: str, value: str) -> int:
+    """How many steps SQLite's machine takes to look up the newest entry with a value, in hundreds."""
+    store, taken = Store.open(path), 0
+
+    def count() -> int:
+        nonlocal taken
+        taken += 1
+        return 0
+
+    try:
+        store.last_seq(field, value)  # the statement is prepared
+        store._db.set_progress_handler(count, 100)
+        store.last_seq(field, value)
+    finally:
+        store.close()
+    return taken
+
+
+def test_a_look_up_does_not_walk_over_the_log(logs: dict[int, Path]) -> None:
+    """What is behind the table is looked through, and nothing else: as much work in a long log as in a short one."""
+    short, long = steps(logs[1], "requester", "nobody"), steps(logs[3 * BLOCK], "requester", "nobody")
+    assert long <= short + 1
+
+
 @given(
     size=st.sampled_from(SIZES),
     kind=st.none() | st.sampled_from([*(f"test.{kind}" for kind in KINDS), "test.none", "' OR 1"]),
