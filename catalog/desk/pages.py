@@ -18,6 +18,7 @@ from catalog.desk.desk import Desk, Move
 from catalog.desk.errors import DeskError, FasterError, NoCaseError, NotAllowedError
 from catalog.desk.files import FIELD
 from catalog.desk.moves import BY_SLUG, Looking, MoveForm
+from catalog.desk.opening_pages import new_correction, new_transfer
 from catalog.desk.sent import read_sent
 from catalog.desk.sheet_page import result_sheet
 from catalog.desk.view import DRAFTED, Names, case_view, line_view, subjects_of
@@ -297,7 +298,8 @@ async def make_move(datasette: Datasette, desk: Desk, request: Request) -> Respo
     except DeskError as error:
         if isinstance(error, FasterError):  # the page shows the case as it stands now
             case = await asyncio.to_thread(_look, desk, credentials.actor, request)
-        return await _move_page(datasette, desk, request, form, case, given, sent.text("once") or new_once(), error)
+        kept = {**given, "lists": sent.lists}
+        return await _move_page(datasette, desk, request, form, case, kept, sent.text("once") or new_once(), error)
     return redirect(datasette, f"{_base(request)}/{number}")
 
 
@@ -359,6 +361,8 @@ VIEWS: dict[str, View] = {
     "requests": inbox,
     "requests-sent": outbox,
     "new-request": new_request,
+    "new-correction": new_correction,
+    "new-transfer": new_transfer,
     "case": one_case,
     "case-receipt": case_receipt,
     "case-entry": entry_receipt,

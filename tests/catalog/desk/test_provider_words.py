@@ -120,3 +120,53 @@ async def test_a_system_answers_by_call_and_a_wrong_refusal_says_why(app: InProc
     seq = app.entries()[-1]["seq"]
     table = await app.client.get(f"/api/requests/{number}/tables/{seq}", headers=await app.sign_in("zhzf-1"))
     assert table.json()["rows"][0]["value"] == {"columns": ["证号", "状态"], "cells": ["00123", "有效"]}
+
+
+@anyio
+async def test_data_that_is_wrong_is_said_from_its_row_or_from_the_query_that_gave_it(app: InProcess) -> None:
+    headers = await app.sign_in("zhzf-1")
+    form = {"resource": "work/penalties", "next": "/", "code": "case", "reference": "示执案〔2026〕17号"}
+    assert (await app.client.post("/purpose", data=form, headers=headers)).status_code == 303
+    row = (await app.client.get("/work/penalties/6", headers=headers)).text
+    link = re.search(r'href="[^"]*(/requests/new-correction\?[^"]*)"', row)
+    assert link is not None and html.unescape(link[1]).endswith("?resource=work/penalties&row=6")
+    page = (await app.client.get(html.unescape(link[1]), headers=headers)).text
+    assert "示范县市场监督管理局" in page and 'value="6"' in page
+    served = next(entry["seq"] for entry in app.entries()[::-1] if entry["kind"] == "query.served")
+    own = (await app.client.get(f"/queries/{served}", headers=headers)).text
+    assert f"/requests/new-correction?served={served}" in own
+    page = (await app.client.get(f"/requests/new-correction?served={served}", headers=headers)).text
+    assert "示范县市场监督管理局" in page and str(served) in page
+    wrong = {"resource": "work/penalties", "served": str(served), "row": "6", "description": ""}
+    back = await send(app, "zhzf-1", "/requests/new-correction", 422, **wrong)
+    assert 'value="6"' in back
+    await send(app, "zhzf-1", "/requests/new-correction", **{**wrong, "description": "罚款金额应为五百元，误作五千元"})
+    opened = app.entries()[-1]
+    assert (opened["kind"], opened["served"], opened["act"]) == ("correction.received", served, "correction")
+    page = await get(app, f"/requests/{opened['case']}", "scjg-1")
+    assert f"/requests/{opened['case']}/answer-correction" in page and "罚款金额应为五百元" in page
+
+
+@anyio
+async def test_a_transfer_is_recorded_and_its_letter_sent_by_its_pages(app: InProcess) -> None:
+    for language in ("zh-CN", "en"):
+        page = await get(app, "/requests/new-transfer", "scjg-1", language)
+        for tongue, text in texts_of(page):
+            assert tongue != "en" or not CHINESE.search(NAMES.sub("", text)), text
+    notice = {
+        "receiver": "gaj",
+        "transfer": "crime",
+        "reference": "示市监案〔2026〕31号",
+        "description": "拟移送的案件概况",
+    }
+    back = await send(app, "scjg-1", "/requests/new-transfer", 422, **{**notice, "receiver": ""})
+    assert "示市监案〔2026〕31号" in back
+    await send(app, "scjg-1", "/requests/new-transfer", **notice)
+    number = app.entries()[-1]["case"]
+    assert "移送单位" in await get(app, f"/requests/{number}", "gaj-1")
+    letter = {"letter_number": "", "materials": "fact_statement"}
+    back = await send(app, "scjg-1", f"/requests/{number}/send-letter", 422, **letter)
+    assert re.search(r'value="fact_statement" checked', back)
+    await send(app, "scjg-1", f"/requests/{number}/send-letter", **{**letter, "letter_number": "示市监移〔2026〕3号"})
+    await send(app, "gaj-1", f"/requests/{number}/take", result="taken")
+    assert "移送已接收" in await get(app, f"/requests/{number}", "scjg-1")
