@@ -22,6 +22,7 @@ from catalog.forms import new_once, redirect, render_private
 from catalog.identity import duties, officers
 from catalog.identity.agencies import agencies
 from catalog.purpose import CODES
+from ledger.cases import Act
 from ledger.cases.opening import MAX_SUBJECTS
 from ledger.rules import deadline
 from ledger.rules.deadlines import stamp
@@ -169,6 +170,16 @@ _APPLICATION_FIELDS = (
 )
 
 
+def _no_date(act: Act, state: str, chosen: bool) -> str:
+    """Why no date can be said yet: an application's time follows from the sharing class of its data (条例 art. 21)."""
+    if act is Act.APPLICATION and not chosen:
+        return i18n.choose(
+            "期限由数据的共享属性决定：选定目录中的数据并发出后，回执写明到期时间",
+            "its time follows from the sharing class of the data: choose it above, and the receipt says the date",
+        )
+    return words.word(words.TIMELINESS, state)
+
+
 def _acts(desk: Desk, given: dict[str, Any]) -> list[dict[str, Any]]:
     """Both acts with what their clocks would be, were the request received now."""
     now, book = desk.now(), desk.rules.current()
@@ -183,7 +194,7 @@ def _acts(desk: Desk, given: dict[str, Any]) -> list[dict[str, Any]]:
                 "code": act.value,
                 "title": words.act(act.value),
                 "due": due,
-                "clock": words.word(words.TIMELINESS, reckoned.state) if not due else "",
+                "clock": _no_date(act, reckoned.state, published is not None) if not due else "",
                 "clause": i18n.choose(reckoned.clause.label_zh, reckoned.clause.label_en) if reckoned.clause else "",
                 "standing": words.standing(reckoned.standing or ""),
             }

@@ -18,6 +18,7 @@ from catalog.desk.ask import REFERENCE_KINDS, Ask
 from catalog.desk.errors import DeskError, FasterError, NoCaseError, NotAllowedError
 from catalog.desk.files import Attachment, Files, Upload, attachments_of, check, fields_of, kind_of
 from catalog.desk.openings import Opening as CaseOpening
+from catalog.desk.renewal import Renewal
 from catalog.desk.rulebooks import SHARING_CLASS, Rulebooks, clock_fields, sharing_class_of
 from catalog.desk.shelf import FILE, Shelf
 from catalog.errors import RequestError
@@ -100,6 +101,7 @@ class Desk:
         self.files = Files(folder / "files")
         self.shelf = Shelf(folder / FILE)
         self._tidied_at: datetime | None = None
+        self._renewal = Renewal()
         service.closing(self.shelf.close)
 
     # -- looking ------------------------------------------------------------------------------------------------------
@@ -111,6 +113,8 @@ class Desk:
         """Bring the lists up to date; return how many entries of the ledger are still to be taken."""
         left, orphans = self.shelf.follow(self.ledger, most)
         self.files.discard(orphans)
+        if left == 0 and self._renewal.go_on(self):
+            self.shelf.follow(self.ledger, most)
         now = self.now()
         if left == 0 and (self._tidied_at is None or now - self._tidied_at > _TIDY_EVERY):
             self._tidied_at = now

@@ -229,7 +229,6 @@ async def case_file(datasette: Datasette, desk: Desk, request: Request) -> Respo
             # Always a file to keep, never a page of this site.
             "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
             "cache-control": "private, no-store",
-            "content-security-policy": "sandbox",
         },
     )
 

@@ -277,6 +277,14 @@ class Shelf(LedgerFile):
         ((overdue,),) = self.all(f"{whose} AND urgent IN (0, 1) AND due_key < ?", (agency, now))
         return {"open": is_open, "urgent": urgent, "overdue": overdue}
 
+    def undated(self, after: str, limit: int) -> list[str]:
+        """Numbers of open cases whose deadline has no date, from the one after ``after`` on."""
+        rows = self.all(
+            "SELECT number FROM cases WHERE is_open = 1 AND due_at = '' AND number > ? ORDER BY number LIMIT ?",
+            (after, limit),
+        )
+        return [row[0] for row in rows]
+
     def names(self, stored: str) -> bool:
         """Whether an entry that was taken names a stored attachment."""
         return bool(self.all("SELECT 1 FROM attachments WHERE stored = ? LIMIT 1", (stored,)))

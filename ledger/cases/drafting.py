@@ -129,7 +129,8 @@ def draft_program(case: Case, kind: str, now: datetime, fields: Mapping[str, Any
         EntryError, MoveError: the case does not allow it; C72 where the same reminder was sent before.
     """
     wanted = {"case": case.id, **fields}
-    return _checked(case, kind, wanted, dict(words.particulars), None, case.last + 1, max(_t(now), case.last_at))
+    seq = max(case.last, fields.get("cause", case.last)) + 1  # what causes it came before it, and after the case's last
+    return _checked(case, kind, wanted, dict(words.particulars), None, seq, max(_t(now), case.last_at))
 
 
 def person_number(case: Case, actor: Actor, officers: Mapping[int, str | None]) -> int:

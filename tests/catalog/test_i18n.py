@@ -193,7 +193,7 @@ PAGES = [
     ("sfj-1", "/ledger?before=30"),
     ("sfj-1", "/ledger?before=0"),
     ("gaj-1", "/queries"),
-    *(("zhzf-1", f"/requests{path}") for path in ("", "?show=closed", "/sent", "/new", "/q-20260101-00001")),
+    *(("zhzf-1", f"/requests{path}") for path in ("", "?show=closed", "/sent", "/q-20260101-00001")),
     *(("zhzf-3", path) for path in ("/account", "/account/password?done=x", "/agency", "/agency/enrol")),
     *(("zhzf-3", f"/agency/{path}") for path in ("officers/zhzf-1", "officers/zhzf-1/reset", "keys/add", "tokens/add")),
     *(("ywzx-3", path) for path in ("/agencies", "/agencies/register", "/agencies/id/zhzf", "/agency/officers/yw-9")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from catalog.desk.desk import Move
-from catalog.desk.errors import FasterError, NoCaseError, NotAllowedError
+from catalog.desk.errors import DeskError, FasterError, NoCaseError, NotAllowedError
 from catalog.identity.duties import DutyError
 from ledger.cases import State, check_cases
 from tests.catalog.desk.conftest import Office
@@ -54,6 +54,20 @@ def test_who_looked_before_somebody_else_moved_is_told(office: Office) -> None:
         office.move("scjg-2", number, "request.auth_failed", {}, {"reason": "签章不清"}, seen=seen)
     assert "市场监督管理局" in caught.value.zh and "认证通过" in caught.value.zh
     assert office.service.ledger.size() == size
+
+
+def test_what_came_by_letter_is_recorded_by_who_received_it_and_its_clock_starts_then(office: Office) -> None:
+    done = office.ask(
+        "scjg-1", requester="zhzf", provider="scjg", channel="letter", received_at="2026-11-17T16:30:00+08:00"
+    )
+    case = office.desk.case(office.of("zhzf-1").actor, done.number)
+    assert (case.requester, case.provider, case.received_at) == ("zhzf", "scjg", "2026-11-17T08:30:00.000Z")
+    assert case.deadlines[0].due_at == "2026-11-20T16:00:00.000Z" and case.recorded_at > case.received_at
+    with pytest.raises(DeskError):  # over the desk nobody asks in another's name
+        office.ask("scjg-1", requester="zhzf", provider="scjg")
+    with pytest.raises(DeskError):  # nor does a third agency record what others exchanged
+        office.ask("bjd-1", requester="zhzf", channel="letter", received_at="2026-11-17T16:30:00+08:00")
+    check_cases(office.service.ledger.newest(10_000)[::-1])
 
 
 def test_what_the_case_does_not_allow_is_not_done(office: Office) -> None:
