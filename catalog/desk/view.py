@@ -105,6 +105,16 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportView:
+    """A report that a document of supervision asks for by a day, and that is not there yet."""
+
+    document: str
+    to: str
+    due: str
+    overdue: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CaseView:
     """A case for a page."""
 
@@ -125,6 +135,7 @@ class CaseView:
     party: str
     age_days: int | None
     origin: Origin | None = None
+    reports: tuple[ReportView, ...] = ()
 
 
 def case_view(desk: Desk, actor: Actor, case: Case) -> CaseView:
@@ -154,6 +165,16 @@ def case_view(desk: Desk, actor: Actor, case: Case) -> CaseView:
         party={case.requester: "requester", case.provider: "provider"}.get(actor.agency, "office"),
         age_days=desk.rules.working_days(case.received_at, end or at),
         origin=_origin(desk, case, end or at),
+        reports=tuple(
+            ReportView(
+                words.word(words.ORDERS, one.form),
+                names.agency(one.to),
+                due_words(one.report_due_at),
+                one.report_due_at < at,
+            )
+            for one in case.orders
+            if one.report_due_at is not None and one.reported is None and not one.revoked
+        ),
     )
 
 
@@ -310,6 +331,8 @@ def _said(
         found.append((i18n.choose("所附材料", "Material"), words.word(words.MATERIALS, code)))
     if "batch" in entry:
         found.append((i18n.choose("数据批次", "Batch"), entry["batch"]))
+    if "report_due_at" in entry:
+        found.append((i18n.choose("报送期限", "Report due"), due_words(entry["report_due_at"])))
     if "done_at" in entry:
         found.append((i18n.choose("发生时间", "Done at"), local_time(entry["done_at"])))
     if "linked" in entry:

@@ -27,7 +27,7 @@ def _steps(looking: Looking) -> Sequence[Option]:
 
 
 def _materials(looking: Looking) -> Sequence[Option]:
-    return _options(words.MATERIALS)
+    return [option for option in _options(words.MATERIALS) if option.value != "letter"]  # it always goes along
 
 
 def _wants(looking: Looking) -> Sequence[Option]:
@@ -109,7 +109,7 @@ FORMS = (
             FormField(
                 "materials",
                 "checks",
-                ("所附材料", "What goes with it"),
+                ("随移送函所附材料", "What goes with the letter"),
                 options=_materials,
                 shape=ListOf(Text(40, 1), 8),
             ),
