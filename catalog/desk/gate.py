@@ -153,6 +153,12 @@ def look_up(register: Register, words: str, today: date) -> list[Article]:
     return [article for article, name in named if dense in name or name.startswith(dense) or dense.startswith(name)]
 
 
+def has_terms(register: Register, code: str) -> bool:
+    """Whether a ground is one of state secrets."""
+    ground = ground_named(register, code)
+    return ground is not None and bool(ground.terms)
+
+
 def ground_named(register: Register, code: str) -> Ground | None:
     """A ground, or None where the register has none of that code."""
     try:

@@ -12,7 +12,8 @@ from datasette.utils.asgi import Request
 
 from catalog import i18n
 from catalog.authentication import Credentials
-from catalog.desk.answers import Table
+from catalog.desk.answers import FIELD as ROWS
+from catalog.desk.answers import SHEET, Table, as_typed
 from catalog.desk.ask_page import new_request
 from catalog.desk.desk import Desk, Move
 from catalog.desk.errors import DeskError, FasterError, NoCaseError, NotAllowedError
@@ -282,6 +283,8 @@ async def make_move(datasette: Datasette, desk: Desk, request: Request) -> Respo
     try:
         looking = Looking(desk, case, credentials.actor.agency, desk.now(), credentials.actor.officer)
         uploads = sent.uploads() if form.takes_files else ()
+        if (sheet := sent.file(SHEET)) is not None:  # a file cannot be chosen again for the reader: its rows stay
+            given[ROWS] = as_typed(sheet)
         more = {"lists": sent.lists, "files": uploads, "sheets": {each.field: each for each in sent.files}}
         what = await asyncio.to_thread(form.read, {**given, **more}, looking)
         move = Move(

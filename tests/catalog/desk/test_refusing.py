@@ -161,6 +161,11 @@ def test_a_state_secret_names_organ_level_date_and_term_and_no_document(office: 
     assert refused(office, asked, {**SECRET, "field_secret_until": "2026-01-01"}).code == "day_not_before_refusal"
     assert refused(office, asked, {**SECRET, "field_secret_until": ""}).code == "term_missing"
     assert refused(office, asked, {**SECRET, "reason": "见示发〔2025〕3号"}).code == "document_named"
+    size = office.service.ledger.size()
+    with pytest.raises(DeskError) as named:
+        office.send("sthj-1", asked, "refuse", **{**SECRET, "covers": "part", "withheld": "示发〔2025〕3号的附件"})
+    assert (named.value.code, named.value.field) == ("document_named", "withheld")
+    assert office.service.ledger.size() == size
     office.send("sthj-1", asked, "refuse", **SECRET)
     office.send("sthj-2", asked, "approve-refusal")
     assert state(office, asked) is State.REFUSED
