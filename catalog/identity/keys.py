@@ -106,8 +106,8 @@ def find(register: Register, keyid: str) -> Found:
         AuthenticationError: unknown, expired or revoked; ``known`` says which agency's key failed.
     """
     row = register.one(
-        "SELECT k.*, a.name_zh, a.name_en, a.role, f.office FROM keys k JOIN agencies a ON a.id = k.agency "
-        "LEFT JOIN offices f ON f.agency = a.id WHERE keyid = ?",
+        "SELECT k.*, a.name_zh, a.name_en, a.role, a.office FROM keys k JOIN acting a ON a.id = k.agency "
+        "WHERE keyid = ?",
         (keyid,),
     )
     if row is None:

@@ -29,6 +29,11 @@ CREATE TABLE agencies (
 ) STRICT;
 -- Which supervising agency is the justice bureau, which the inspection office: one of each, for good.
 CREATE TABLE offices (agency TEXT PRIMARY KEY REFERENCES agencies, office TEXT NOT NULL UNIQUE) STRICT;
+-- In which role an agency acts. A supervising agency supervises from when it is named which office it is: there are two,
+-- each named once, so whoever registers agencies cannot add a third that reads.
+CREATE VIEW acting AS
+  SELECT a.id, name_zh, name_en, iif(role = 'supervisor' AND office IS NULL, 'agency', role) AS role, office
+  FROM agencies a LEFT JOIN offices f ON f.agency = a.id;
 CREATE TABLE keys (
   keyid TEXT PRIMARY KEY, agency TEXT NOT NULL REFERENCES agencies, system TEXT NOT NULL, algorithm TEXT NOT NULL,
   public_key BLOB NOT NULL, endorser TEXT, added_seq INTEGER NOT NULL, added_at TEXT NOT NULL, expires_at TEXT NOT NULL,

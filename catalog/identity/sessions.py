@@ -84,8 +84,7 @@ def actor_of_session(register: Register, session: str) -> Actor | None:
     """The officer of a session cookie, or None when it has ended or the account was disabled."""
     row = register.one(
         "SELECT s.hash, s.seen_at, o.id, o.agency, o.title_zh, o.title_en, o.password_until, a.name_zh, a.name_en, "
-        "a.role, f.office FROM sessions s JOIN officers o ON o.id = s.officer JOIN agencies a ON a.id = o.agency "
-        "LEFT JOIN offices f ON f.agency = a.id "
+        "a.role, a.office FROM sessions s JOIN officers o ON o.id = s.officer JOIN acting a ON a.id = o.agency "
         "WHERE s.hash = :hash AND s.expires_at > :now AND s.seen_at > :idle AND o.disabled_at IS NULL",
         {
             "hash": digest(session),

@@ -95,8 +95,8 @@ def actor_of(register: Register, token: str) -> Actor:
         AuthenticationError: unknown, expired or revoked.
     """
     row = register.one(
-        "SELECT t.*, a.name_zh, a.name_en, a.role, f.office FROM tokens t JOIN agencies a ON a.id = t.agency "
-        "LEFT JOIN offices f ON f.agency = a.id WHERE hash = ?",
+        "SELECT t.*, a.name_zh, a.name_en, a.role, a.office FROM tokens t JOIN acting a ON a.id = t.agency "
+        "WHERE hash = ?",
         (digest(token),),
     )
     if row is None:

@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from catalog.errors import AuthenticationError, UsageError
-from catalog.identity import key_statement, keys
-from catalog.identity.agencies import register_agency
+from catalog.identity import duties, key_statement, keys, officers, sessions
+from catalog.identity.agencies import name_office, register_agency
 from catalog.identity.key_statement import KeyStatementError, PrivateKey, endorsed, key_id, sign
 from catalog.identity.projection import catch_up
 from ledger import ConflictError
@@ -120,7 +120,30 @@ def test_the_other_supervising_offices_first_key_is_endorsed_by_the_first_office
     register_agency(world.register, world.ledger, {**names, "id": "d", "role": "supervisor"})
     key = Ed25519PrivateKey.generate()
     keys.add(world.register, world.ledger, world.statement(key, agency="d"))
-    assert keys.find(world.register, key_id(key.public_key())).actor.role == "supervisor"
+    found = keys.find(world.register, key_id(key.public_key()))
+    assert (found.actor.role, found.actor.office) == ("agency", None), "not before it is named which office it is"
+    name_office(world.register, world.ledger, "d", "inspection", by="console", officer=None)
+    found = keys.find(world.register, key_id(key.public_key()))
+    assert (found.actor.role, found.actor.office) == ("supervisor", "inspection")
+
+
+def test_a_third_supervising_office_supervises_nothing(world: World) -> None:
+    """There are two, each named once: an officer whom the operator appoints in a third reads what an agency reads."""
+    names = {"name_zh": "某某督查办", "name_en": "Sham Office", "short_name": "督查办", "type": "部门"}
+    for agency, office in (("s", "justice"), ("d", "inspection"), ("sham", None)):
+        register_agency(world.register, world.ledger, {**names, "id": agency, "role": "supervisor"})
+        if office is not None:
+            name_office(world.register, world.ledger, agency, office, by="console", officer=None)
+    for office in ("justice", "inspection"):
+        with pytest.raises(UsageError):
+            name_office(world.register, world.ledger, "sham", office, by="console", officer=None)
+    officer = {"id": "sham-1", "agency": "sham", "title_zh": "经办", "title_en": "Officer"}
+    officers.enrol(world.register, world.ledger, officer, ["officer"], password="long enough to be taken 7")
+    session = sessions.start(world.register, "sham-1", "Browser")
+    acting = sessions.actor_of_session(world.register, session)
+    assert acting is not None and acting.role == "agency"
+    with pytest.raises(duties.DutyError):
+        duties.require(acting, "ledger.read")
 
 
 def test_an_agency_does_not_become_a_supervisor_by_being_registered_again(world: World) -> None:
