@@ -320,6 +320,27 @@ def entry_view(desk: Desk, actor: Actor, names: Names, seq: int) -> EntryView:
 def _said(
     desk: Desk, names: Names, entry: Mapping[str, Any], opened: Mapping[str, Any], actor: Actor
 ) -> list[tuple[str, str]]:
+    found = _open_said(names, entry)
+    if entry["kind"] == DRAFTED and entry["by"] != actor.agency:
+        return found  # until somebody approves it, its words are the provider's own
+    if entry.get("rows"):
+        found.append((i18n.choose("数据行数", "Rows"), str(entry["rows"])))
+    for name, title in SAID.items():
+        value = opened.get(name)
+        if isinstance(value, str) and value:
+            shown = _officer(desk.service, value) if name == "approver" else value
+            if name != "approver" or entry.get("requester") == actor.agency:
+                found.append((i18n.choose(*title), shown))
+    application = opened.get("application")
+    if isinstance(application, dict):
+        found += [(i18n.choose(*title), str(application.get(name, ""))) for name, title in APPLICATION.items()]
+    if isinstance(opened.get("participants"), list):
+        found.append((i18n.choose("参加单位", "Taking part"), "、".join(map(names.agency, opened["participants"]))))
+    return found
+
+
+def _open_said(names: Names, entry: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the entry itself says, in words: codes, agencies, days, the ground of a refusal."""
     found = []
     for name, (title, table) in _CODES.items():
         if name in entry and entry[name] in table and (name, entry[name]) != ("channel", "desk"):
@@ -341,21 +362,6 @@ def _said(
         found.append((i18n.choose("事由", "Ground"), entry["ground"]))
         found.append((i18n.choose("条款", "Article"), f"《{entry['statute']}》{entry['article']}"))
         found.append((i18n.choose("范围", "Covers"), words.word(words.COVERS, entry["covers"])))
-    if entry["kind"] == DRAFTED and entry["by"] != actor.agency:
-        return found  # until somebody approves it, its words are the provider's own
-    if entry.get("rows"):
-        found.append((i18n.choose("数据行数", "Rows"), str(entry["rows"])))
-    for name, title in SAID.items():
-        value = opened.get(name)
-        if isinstance(value, str) and value:
-            shown = _officer(desk.service, value) if name == "approver" else value
-            if name != "approver" or entry.get("requester") == actor.agency:
-                found.append((i18n.choose(*title), shown))
-    application = opened.get("application")
-    if isinstance(application, dict):
-        found += [(i18n.choose(*title), str(application.get(name, ""))) for name, title in APPLICATION.items()]
-    if isinstance(opened.get("participants"), list):
-        found.append((i18n.choose("参加单位", "Taking part"), "、".join(map(names.agency, opened["participants"]))))
     return found
 
 
