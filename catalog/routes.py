@@ -103,6 +103,8 @@ ROUTES = (
     _route("requests", _READ, r"/requests", Access.SIGNED_IN),
     _route("requests-sent", _READ, r"/requests/sent", Access.SIGNED_IN),
     _route("new-request", _READ | _POST, r"/requests/new", Access.SIGNED_IN, body_bytes=_FILES_BYTES),
+    _route("new-correction", _READ | _POST, r"/requests/new-correction", Access.SIGNED_IN, body_bytes=_FILES_BYTES),
+    _route("new-transfer", _READ | _POST, r"/requests/new-transfer", Access.SIGNED_IN, body_bytes=_FORM_BYTES),
     _route("case", _READ, rf"/requests/{_CASE}", Access.SIGNED_IN),
     _route("case-receipt", _READ, rf"/requests/{_CASE}/receipt", Access.SIGNED_IN),
     _route("case-entry", _READ, rf"/requests/{_CASE}/entries/{_SEQ}\.json", Access.SIGNED_IN, format="json"),

@@ -24,7 +24,8 @@ from ledger.rules.text_checks import STOP, check_text
 MAX_ROWS = MAX_SUBJECTS
 MAX_COLUMNS = 30
 MAX_CELL_LENGTH = 1_000
-FIELD = "rows"
+#: The members of a form: rows that were typed, or a file with them.
+FIELD, SHEET = "rows", "rows_file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,20 @@ def given_table(given: Mapping[str, Any]) -> Table:
     Raises:
         DeskError: a cell, row or name that cannot be taken, with where it is.
     """
-    sheet = (given.get("sheets") or {}).get("rows_file")
+    sheet = (given.get("sheets") or {}).get(SHEET)
     if sheet is not None:
         return read(rows_of_file(sheet))
     rows = given.get(FIELD)
     return of_objects(rows) if isinstance(rows, list) else read(subjects.pasted(str(rows or "")))
+
+
+def as_typed(file: SentFile) -> str:
+    """The rows of a file as they would be pasted, to stay in a form that is answered with an error.
+
+    Raises:
+        DeskError: 415, it is no table.
+    """
+    return "\n".join("\t".join(" ".join(cell.split()) for cell in row) for row in rows_of_file(file))
 
 
 def rows_of_file(file: SentFile) -> list[list[str]]:

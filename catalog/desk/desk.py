@@ -17,8 +17,9 @@ from catalog.desk import linked
 from catalog.desk.ask import REFERENCE_KINDS, Ask
 from catalog.desk.errors import DeskError, FasterError, NoCaseError, NotAllowedError
 from catalog.desk.files import Attachment, Files, Upload, attachments_of, check, fields_of, kind_of
+from catalog.desk.openings import Opening as CaseOpening
 from catalog.desk.renewal import Renewal
-from catalog.desk.rulebooks import SHARING_CLASS, Rulebooks, clock_fields
+from catalog.desk.rulebooks import SHARING_CLASS, Rulebooks, clock_fields, sharing_class_of
 from catalog.desk.shelf import FILE, Shelf
 from catalog.errors import RequestError
 from catalog.identity import duties, officers
@@ -201,12 +202,45 @@ class Desk:
             **fields_of(kept)[1],
             **_proof(credentials, "request.received"),
         }
-        acting = self._acting(actor, "agency", _pick(actor, _ASKING))
+        values = [subject.to_value() for subject in wanted.subjects]
+        return self._begin(credentials, "request.received", wanted.act, now, fields, particulars, values, once)
+
+    def begin(self, credentials: Credentials, opening: CaseOpening, *, once: tuple[str, ...] = ()) -> Done:
+        """Begin a case that is no request: a correction or a transfer. Raises as :meth:`open`."""
+        duties.require(credentials.actor, "desk.see")
+        kept = self.files.keep(opening.uploads)
+        now = self.now()
+        started = opening.started_at or now
+        reckoned = deadline(
+            self.rules.current(),
+            opening.act.value,
+            started,
+            sharing_class=sharing_class_of(self.service, opening.fields.get("resource")),
+        )
+        clock = {"received_at": stamp(started), **clock_fields(reckoned)}
+        fields = {**opening.fields, **clock, **fields_of(kept)[0]}
+        words = {**opening.particulars, **fields_of(kept)[1], **_proof(credentials, opening.kind)}
+        words = {name: value for name, value in words.items() if value not in ("", None)}
+        return self._begin(credentials, opening.kind, opening.act, now, fields, words, (), once)
+
+    def _begin(
+        self,
+        credentials: Credentials,
+        kind: str,
+        act: Act,
+        now: datetime,
+        fields: Mapping[str, Any],
+        particulars: Mapping[str, Any],
+        values: Sequence[Mapping[str, Any]],
+        once: tuple[str, ...],
+    ) -> Done:
+        """The first entry of a case, under the next number of its day."""
+        acting = self._acting(credentials.actor, "agency", _pick(credentials.actor, _ASKING))
         for _ in range(_TRIES):
-            number = self._next_number(wanted.act, now)
-            batch = self.seal([subject.to_value() for subject in wanted.subjects])
+            number = self._next_number(act, now)
+            batch = self.seal(values)
             try:
-                draft = draft_opening("request.received", number, acting, now, fields, Words(particulars, batch))
+                draft = draft_opening(kind, number, acting, now, fields, Words(particulars, batch))
                 done = replace(draft, once=(*draft.once, *once)).append(self.ledger)
             except (EntryError, MoveError, LedgerUnavailableError) as error:
                 raise _refused(error) from error

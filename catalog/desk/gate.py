@@ -6,13 +6,16 @@ what the catalogue listed when the request was received, who is suspended, who c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from catalog.desk.errors import DeskError
 from catalog.identity import officers
+from ledger import Ledger
+from ledger.cases import Case
+from ledger.errors import MoveError
 from ledger.rules import Register, UnknownRuleError
 from ledger.rules.deadlines import local_day
 from ledger.rules.grounds import Citation, Ground
@@ -21,6 +24,7 @@ from ledger.rules.text_checks import squeezed
 
 if TYPE_CHECKING:
     from catalog.desk.moves.base import Looking
+    from catalog.desk.rulebooks import Rulebooks
 
 #: Grounds that rest on what the ledger holds, with the demand that names the entry or the suspension.
 _NOT_SHARED, _CONDITION_UNMET, _SUSPENDED = "RG16", "RG17", "RG18"
@@ -116,6 +120,51 @@ def _against(decision: Decision, code: str, zh: str, en: str) -> Decision:
     )
 
 
+def recheck(ledger: Ledger, rules: Rulebooks) -> Callable[[Mapping[str, Any], Case], None]:
+    """The gate for :func:`ledger.cases.check_cases`: each refusal of the log is asked again, by the rules of its day.
+
+    What was erased of a refusal cannot be asked about any more: then its article alone is.
+    """
+
+    def check(entry: Mapping[str, Any], case: Case) -> None:
+        register, day = rules.timeline().before(entry["seq"]).register, local_day(datetime.fromisoformat(entry["t"]))
+        if register.digest != entry["register"]:
+            raise MoveError(
+                "G23",
+                f"the refusal of entry {entry['seq']} rests on a register that was not in force then",
+                f"第 {entry['seq']} 条不予提供所依据的规则库当时并不有效",
+            )
+        kept, drafted = ledger.opened(entry["seq"]), ledger.entry(entry["drafted"])
+        values = kept.get("demanded_values")
+        refusal = Refusal(
+            ground=entry["ground"],
+            citation=entry["citation"],
+            covers=entry["covers"],
+            fields=dict((values or {}).get("fields", {})),
+            answers=dict((values or {}).get("answers", {})),
+            drafter=f"{drafted['by']}:{drafted.get('by_person')}",
+            approver=f"{entry['by']}:{entry.get('by_person')}",
+            text=str(kept.get("reason", "")),
+            confirmed=frozenset((values or {}).get("confirmed", ())),
+        )
+        received_on = local_day(datetime.fromisoformat(case.received_at))
+        decision = decide_refusal(register, refusal, received_on=received_on, on=day)
+        if not decision.allowed and (values is not None or decision.code in _OF_ARTICLE):
+            raise MoveError(
+                "G23",
+                f"the refusal of entry {entry['seq']} was not lawful on its face: {decision.reason_en}",
+                f"第 {entry['seq']} 条不予提供形式上不合法：{decision.reason_zh}",
+            )
+
+    return check
+
+
+#: What the gate says of the open part of an entry.
+_OF_ARTICLE = frozenset(
+    {"unknown_ground", "unknown_article", "repealed", "not_yet_in_force", "unverified", "not_enabled"}
+)
+
+
 # -- what a page shows ------------------------------------------------------------------------------------------------
 
 
@@ -151,6 +200,12 @@ def look_up(register: Register, words: str, today: date) -> list[Article]:
     found = [article for ground in register.grounds for article in articles(ground, today)]
     named = [(article, f"{article.citation.statute_zh}{article.citation.article_zh}") for article in found]
     return [article for article, name in named if dense in name or name.startswith(dense) or dense.startswith(name)]
+
+
+def has_terms(register: Register, code: str) -> bool:
+    """Whether a ground is one of state secrets."""
+    ground = ground_named(register, code)
+    return ground is not None and bool(ground.terms)
 
 
 def ground_named(register: Register, code: str) -> Ground | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: The letters of numbers of linked cases: the rest is their first case's number.
 _LETTERS = {Act.QUERY: "rsuvwxyz", Act.APPLICATION: "bdefghij"}
 #: What of the opening is said again, open and not; the data's name stays out: the new provider holds other data.
-_FIELDS = ("requester", "purpose", "reference_kind", "files", "files_reviewed")
+_FIELDS = ("requester", "purpose", "reference_kind")
 _WORDS = (
     "reference", "purpose_text", "participants", "description", "application", "approver", "urgent_reason",
     "attachments",
@@ -60,7 +60,13 @@ def begin(desk: Desk, case: Case) -> None:
         sharing_class=sharing_class_of(desk.service, case.resource),
         urgent=case.target_at is not None,
     )
+    words = {name: opened[name] for name in _WORDS if opened.get(name)}
+    # What was erased since must keep nobody from the case: it is said to be gone, and where it was.
+    for name in _needed(case):
+        words.setdefault(name, f"（已抹除，见 {case.id}）")
+    files = len(words.get("attachments", ()))
     fields = {
+        **({"files": files, "files_reviewed": files} if files else {}),
         **{name: first[name] for name in _FIELDS if name in first},
         "provider": cause["to"],
         "parent": case.id,
@@ -69,7 +75,6 @@ def begin(desk: Desk, case: Case) -> None:
         "received_at": cause["t"],
         **clock_fields(reckoned),
     }
-    words = {name: opened[name] for name in _WORDS if opened.get(name)}
     words.setdefault("description", case.resource or case.id)
     values = [value for _, value in desk.items(case.opened)] if first.get("items") else []
     batch = desk.seal(values)
@@ -78,6 +83,13 @@ def begin(desk: Desk, case: Case) -> None:
     draft = draft_opening("request.received", case.linked, acting, desk.now(), fields, Words(words, batch))
     with contextlib.suppress(ConflictError):  # begun by somebody else at the same moment
         draft.append(desk.ledger)
+
+
+def _needed(case: Case) -> tuple[str, ...]:
+    """What an opening cannot be without (docs/spec/cases.md C7)."""
+    urgent = ("urgent_reason", "approver") if case.target_at is not None else ()
+    application = ("application", "approver") if case.act is Act.APPLICATION else ()
+    return ("reference", *urgent, *application)
 
 
 def _as_before(cause: Mapping[str, Any], officer: str | None) -> Actor:

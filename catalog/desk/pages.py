@@ -12,12 +12,14 @@ from datasette.utils.asgi import Request
 
 from catalog import i18n
 from catalog.authentication import Credentials
-from catalog.desk.answers import Table
+from catalog.desk.answers import FIELD as ROWS
+from catalog.desk.answers import SHEET, Table, as_typed
 from catalog.desk.ask_page import new_request
 from catalog.desk.desk import Desk, Move
 from catalog.desk.errors import DeskError, FasterError, NoCaseError, NotAllowedError
 from catalog.desk.files import FIELD
 from catalog.desk.moves import BY_SLUG, Looking, MoveForm
+from catalog.desk.opening_pages import new_correction, new_transfer
 from catalog.desk.sent import read_sent
 from catalog.desk.sheet_page import result_sheet
 from catalog.desk.view import DRAFTED, Names, case_view, line_view, subjects_of
@@ -281,6 +283,8 @@ async def make_move(datasette: Datasette, desk: Desk, request: Request) -> Respo
     try:
         looking = Looking(desk, case, credentials.actor.agency, desk.now(), credentials.actor.officer)
         uploads = sent.uploads() if form.takes_files else ()
+        if (sheet := sent.file(SHEET)) is not None:  # a file cannot be chosen again for the reader: its rows stay
+            given[ROWS] = as_typed(sheet)
         more = {"lists": sent.lists, "files": uploads, "sheets": {each.field: each for each in sent.files}}
         what = await asyncio.to_thread(form.read, {**given, **more}, looking)
         move = Move(
@@ -296,7 +300,8 @@ async def make_move(datasette: Datasette, desk: Desk, request: Request) -> Respo
     except DeskError as error:
         if isinstance(error, FasterError):  # the page shows the case as it stands now
             case = await asyncio.to_thread(_look, desk, credentials.actor, request)
-        return await _move_page(datasette, desk, request, form, case, given, sent.text("once") or new_once(), error)
+        kept = {**given, "lists": sent.lists}
+        return await _move_page(datasette, desk, request, form, case, kept, sent.text("once") or new_once(), error)
     return redirect(datasette, f"{_base(request)}/{number}")
 
 
@@ -358,6 +363,8 @@ VIEWS: dict[str, View] = {
     "requests": inbox,
     "requests-sent": outbox,
     "new-request": new_request,
+    "new-correction": new_correction,
+    "new-transfer": new_transfer,
     "case": one_case,
     "case-receipt": case_receipt,
     "case-entry": entry_receipt,

@@ -118,6 +118,7 @@ def _member(each: FormField) -> Member:
         "rows": ListOf(SUBJECT, MAX_SUBJECTS),
         "check": Truth(),
         "day": Text(10),
+        "moment": Text(40),
     }
     shape = each.shape or shapes[each.kind]
     return Member(shape, f"{each.words[1]}.", f"{each.words[0]}。", required=each.required)

@@ -105,6 +105,16 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportView:
+    """A report that a document of supervision asks for by a day, and that is not there yet."""
+
+    document: str
+    to: str
+    due: str
+    overdue: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CaseView:
     """A case for a page."""
 
@@ -125,6 +135,7 @@ class CaseView:
     party: str
     age_days: int | None
     origin: Origin | None = None
+    reports: tuple[ReportView, ...] = ()
 
 
 def case_view(desk: Desk, actor: Actor, case: Case) -> CaseView:
@@ -154,6 +165,16 @@ def case_view(desk: Desk, actor: Actor, case: Case) -> CaseView:
         party={case.requester: "requester", case.provider: "provider"}.get(actor.agency, "office"),
         age_days=desk.rules.working_days(case.received_at, end or at),
         origin=_origin(desk, case, end or at),
+        reports=tuple(
+            ReportView(
+                words.word(words.ORDERS, one.form),
+                names.agency(one.to),
+                due_words(one.report_due_at),
+                one.report_due_at < at,
+            )
+            for one in case.orders
+            if one.report_due_at is not None and one.reported is None and not one.revoked
+        ),
     )
 
 
@@ -238,6 +259,8 @@ SAID: Mapping[str, words.Words] = {
     "purpose_text": ("用途", "What for"),
     "urgent_reason": ("特别紧急的理由", "Why it is urgent"),
     "approver": ("同意的负责人", "Consent of"),
+    "row": ("数据行", "Row"),
+    "receiver_person_role": ("接收通报的岗位", "Told to"),
     "wanted": ("需补充的内容", "To be supplemented"),
     "supplement": ("补充内容", "Supplement"),
     "text": ("答复说明", "Answer"),
@@ -260,7 +283,10 @@ _CODES: Mapping[str, tuple[words.Words, Mapping[str, words.Words]]] = {
     "result": (("结果", "Result"), words.RESULTS),
     "method": (("认证方式", "Authenticated by"), words.METHODS),
     "carrier": (("交付载体", "Carrier"), words.CARRIERS),
-    "step": (("步骤", "Step"), words.STEPS),
+    "transfer": (("移送类型", "Transfer"), words.TRANSFERS),
+    "step": (("步骤", "Step"), {**words.STEPS, **words.TRANSFER_STEPS}),
+    "want": (("需要", "Wanted"), words.WANTS),
+    "where": (("更正位置", "Corrected"), words.PLACES),
     "outcome": (("结果", "Outcome"), words.OUTCOMES),
     "verdict": (("认定", "Verdict"), words.RESULTS),
     "channel": (("收件方式", "Came"), words.CHANNELS),
@@ -294,19 +320,7 @@ def entry_view(desk: Desk, actor: Actor, names: Names, seq: int) -> EntryView:
 def _said(
     desk: Desk, names: Names, entry: Mapping[str, Any], opened: Mapping[str, Any], actor: Actor
 ) -> list[tuple[str, str]]:
-    found = []
-    for name, (title, table) in _CODES.items():
-        if name in entry and entry[name] in table and (name, entry[name]) != ("channel", "desk"):
-            found.append((i18n.choose(*title), words.word(table, entry[name])))
-    if "to" in entry:
-        to = words.word(words.OFFICES, entry["to"]) if entry["to"] in words.OFFICES else names.agency(entry["to"])
-        found.append((i18n.choose("发往", "To"), to))
-    if "linked" in entry:
-        found.append((i18n.choose("转办案件", "Linked case"), entry["linked"]))
-    if "ground" in entry:
-        found.append((i18n.choose("事由", "Ground"), entry["ground"]))
-        found.append((i18n.choose("条款", "Article"), f"《{entry['statute']}》{entry['article']}"))
-        found.append((i18n.choose("范围", "Covers"), words.word(words.COVERS, entry["covers"])))
+    found = _open_said(names, entry)
     if entry["kind"] == DRAFTED and entry["by"] != actor.agency:
         return found  # until somebody approves it, its words are the provider's own
     if entry.get("rows"):
@@ -322,6 +336,32 @@ def _said(
         found += [(i18n.choose(*title), str(application.get(name, ""))) for name, title in APPLICATION.items()]
     if isinstance(opened.get("participants"), list):
         found.append((i18n.choose("参加单位", "Taking part"), "、".join(map(names.agency, opened["participants"]))))
+    return found
+
+
+def _open_said(names: Names, entry: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the entry itself says, in words: codes, agencies, days, the ground of a refusal."""
+    found = []
+    for name, (title, table) in _CODES.items():
+        if name in entry and entry[name] in table and (name, entry[name]) != ("channel", "desk"):
+            found.append((i18n.choose(*title), words.word(table, entry[name])))
+    if "to" in entry:
+        to = words.word(words.OFFICES, entry["to"]) if entry["to"] in words.OFFICES else names.agency(entry["to"])
+        found.append((i18n.choose("发往", "To"), to))
+    for code in entry.get("materials", ()):
+        found.append((i18n.choose("所附材料", "Material"), words.word(words.MATERIALS, code)))
+    if "batch" in entry:
+        found.append((i18n.choose("数据批次", "Batch"), entry["batch"]))
+    if "report_due_at" in entry:
+        found.append((i18n.choose("报送期限", "Report due"), due_words(entry["report_due_at"])))
+    if "done_at" in entry:
+        found.append((i18n.choose("发生时间", "Done at"), local_time(entry["done_at"])))
+    if "linked" in entry:
+        found.append((i18n.choose("转办案件", "Linked case"), entry["linked"]))
+    if "ground" in entry:
+        found.append((i18n.choose("事由", "Ground"), entry["ground"]))
+        found.append((i18n.choose("条款", "Article"), f"《{entry['statute']}》{entry['article']}"))
+        found.append((i18n.choose("范围", "Covers"), words.word(words.COVERS, entry["covers"])))
     return found
 
 

@@ -52,6 +52,37 @@ COVERS: Mapping[str, Words] = {
     "whole": ("所请求的全部", "all that was asked for"),
     "part": ("其中一部分，其余提供", "a part of it; the rest is supplied"),
 }
+TRANSFERS: Mapping[str, Words] = {
+    "no_jurisdiction": ("不属于本部门管辖", "not in our jurisdiction"),
+    "power_moved": ("行政处罚权已划转", "the power to punish was moved"),
+    "crime": ("涉嫌犯罪（按相关法律规定办理）", "suspected crime (under the laws on it)"),
+}
+TRANSFER_STEPS: Mapping[str, Words] = {
+    "corrective_measure": ("已先行纠错、改正", "put right first"),
+    "no_corrective_measure": ("未先行纠错（写明原因）", "nothing put right first (say why)"),
+    "stop_order": ("责令停止违法行为", "order to stop"),
+    "evidence": ("录像、拍照固定证据", "evidence secured"),
+    "phone_notice": ("现场电话告知", "call from the scene"),
+}
+MATERIALS: Mapping[str, Words] = {
+    "letter": ("移送函", "letter"),
+    "fact_statement": ("基本违法事实的书面材料", "statement of the facts"),
+    "inspection_record": ("现场检查记录", "record of the inspection"),
+    "scene_photos": ("现场照片", "photographs of the scene"),
+    "reports": ("举报投诉材料", "reports and complaints"),
+    "appraisal": ("检验报告、鉴定结论", "test report, appraisal"),
+    "item_list": ("物品清单", "list of items"),
+    "other": ("其他材料", "other"),
+}
+WANTS: Mapping[str, Words] = {
+    "filed_records": ("备案资料", "filed records"),
+    "technical_appraisal": ("技术鉴定", "technical appraisal"),
+    "handling_opinion": ("处置参考意见", "opinion on handling"),
+}
+PLACES: Mapping[str, Words] = {
+    "here": ("在本系统更正", "here, by a batch"),
+    "source": ("在来源系统更正", "at its source"),
+}
 ORDERS: Mapping[str, Words] = {
     "urging_letter": ("行政执法监督督办函", "letter of demand"),
     "opinion": ("行政执法监督意见书", "opinion"),

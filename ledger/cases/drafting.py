@@ -93,7 +93,8 @@ def draft_opening(
         EntryError, MoveError: it could not begin a case so.
     """
     wanted = {"case": case_id, **_who(actor, 1), **fields}
-    return _checked(None, kind, wanted, _particulars(actor, words), words.batch, 0, _t(now))
+    seq = fields.get("served", -1) + 1  # what a correction is about was served before it
+    return _checked(None, kind, wanted, _particulars(actor, words), words.batch, seq, _t(now))
 
 
 def draft_move(

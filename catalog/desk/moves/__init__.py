@@ -12,6 +12,7 @@ from catalog.desk.moves import (
     ask_supplement,
     authenticate,
     confirm,
+    correction,
     dispute,
     fee,
     heed,
@@ -20,6 +21,7 @@ from catalog.desk.moves import (
     refuse,
     supervise,
     supplement,
+    transfer,
     withdraw,
 )
 from catalog.desk.moves.base import FormField, Looking, MoveForm, Said
@@ -29,6 +31,8 @@ FORMS: tuple[MoveForm, ...] = (
     *authenticate.FORMS,
     *answer.FORMS,
     *application.FORMS,
+    *transfer.FORMS,
+    correction.FORM,
     redirect.FORM,
     *refuse.FORMS,
     ask_supplement.FORM,

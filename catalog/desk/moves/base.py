@@ -36,7 +36,7 @@ class FormField:
 
     Attributes:
         kind: ``text`` (several lines) | ``line`` | ``choice`` | ``number`` | ``files`` | ``rows`` (a pasted table) |
-            ``sheet`` (one file with a table) | ``check`` | ``day`` |
+            ``sheet`` (one file with a table) | ``check`` | ``checks`` (several of ``options``) | ``day`` | ``moment`` |
             ``named`` (an object of a call, which a page of its own shows).
         options: of a choice; asked anew for each case.
         shown: whether a case's form has it at all.

@@ -20,6 +20,7 @@ from catalog.query.shapes import ListOf, Text
 from ledger.cases.guards import GROUND_FIELDS
 from ledger.rules.grounds import Ground
 from ledger.rules.refusals import Decision, Refusal
+from ledger.rules.text_checks import check_text
 
 _YES_NO = {"yes": True, "no": False}
 #: What stands for whoever will approve, while nobody has: the gate wants somebody else than the drafter.
@@ -84,6 +85,9 @@ def _read(given: Mapping[str, Any], looking: Looking) -> Said:
     part = refusal.covers == "part"
     if part:
         withheld = free_text({"withheld": withheld}, "withheld", required=True)
+        if gate.has_terms(register, refusal.ground):  # a state secret: what is withheld names no document either
+            for found in check_text(withheld, names_no_document=True, may_speak_of_secrecy=True):
+                raise DeskError("withheld", found.en, found.zh, code=found.code)
     fields = {
         "ground": refusal.ground,
         "citation": citation.id,

@@ -11,6 +11,7 @@ from catalog.desk import answers
 from catalog.desk.errors import DeskError, NoCaseError, NotAllowedError
 from catalog.desk.subjects import Subject
 from ledger.cases import State, check_cases
+from ledger.erasure import Erasure, erase
 from tests.catalog.desk.conftest import Office
 
 ROWS = "决定书文号\t当事人\t罚款（元）\n示市监罚〔2026〕8号\t甲公司\t00123\n示市监罚〔2026〕9号\t甲公司\t0\n"
@@ -186,4 +187,17 @@ def test_more_time_needs_the_data_authoritys_consent_and_a_clause_that_allows_it
     office.send("sjj-2", number, "extend", days="5")
     after = office.desk.case(office.of("zhzf-1").actor, number)
     assert (after.deadlines[-1].due_at or "") > (before.deadlines[0].due_at or "")
+    assert whole_log_is_in_order(office) == 2
+
+
+def test_what_was_erased_before_keeps_nobody_from_the_linked_case(office: Office) -> None:
+    number = office.ask(subjects=(Subject("甲公司", "", ""),), urgent="1", urgent_reason="当日离开本县",
+                        approver="zhzf-2").number  # fmt: skip
+    office.send("scjg-1", number, "authenticate", method="session")
+    opened = office.desk.case(office.of("zhzf-1").actor, number).opened
+    erase(office.service.ledger, Erasure(opened, "示例规定", "sfj", law_requires="示例法"), office.desk.now())
+    office.send("scjg-1", number, "redirect", to="jtys", text="道路运输许可由交通运输局核发和管理")
+    linked = office.desk.case(office.of("jtys-1").actor, f"r{number[1:]}")
+    assert linked.state is State.RECEIVED and linked.subjects == 0 and linked.target_at is not None
+    assert office.desk.opened(linked.opened)["reference"] == f"（已抹除，见 {number}）"
     assert whole_log_is_in_order(office) == 2

@@ -77,6 +77,9 @@ def test_an_answer_with_a_sheet_and_a_file_is_seen_by_the_requester_and_printed(
         ]
         undeclared = answerer.post(f"/requests/{number}/answer", data={"text": "近三年一件"}, files=files)
         assert undeclared.status_code == 422 and "保密审查" in undeclared.text and "近三年一件" in undeclared.text
+        assert (
+            "示市监罚〔2026〕8号\t甲公司（虚构）\t00123" in undeclared.text
+        )  # the sheet's rows stay, to be sent again
         data = {"text": "近三年一件", "files_reviewed": "1"}
         sent = answerer.post(f"/requests/{number}/answer", data=data, files=files)
         assert sent.status_code == 303, sent.text

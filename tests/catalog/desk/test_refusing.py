@@ -13,6 +13,8 @@ from catalog.desk.errors import DeskError, NotAllowedError
 from catalog.desk.gate import RefusalError
 from catalog.identity.duties import DutyError
 from ledger.cases import State, check_cases
+from ledger.erasure import Erasure, erase
+from ledger.errors import MoveError
 from tests.catalog.desk.conftest import Office
 
 INFORMANT = {
@@ -161,6 +163,11 @@ def test_a_state_secret_names_organ_level_date_and_term_and_no_document(office: 
     assert refused(office, asked, {**SECRET, "field_secret_until": "2026-01-01"}).code == "day_not_before_refusal"
     assert refused(office, asked, {**SECRET, "field_secret_until": ""}).code == "term_missing"
     assert refused(office, asked, {**SECRET, "reason": "见示发〔2025〕3号"}).code == "document_named"
+    size = office.service.ledger.size()
+    with pytest.raises(DeskError) as named:
+        office.send("sthj-1", asked, "refuse", **{**SECRET, "covers": "part", "withheld": "示发〔2025〕3号的附件"})
+    assert (named.value.code, named.value.field) == ("document_named", "withheld")
+    assert office.service.ledger.size() == size
     office.send("sthj-1", asked, "refuse", **SECRET)
     office.send("sthj-2", asked, "approve-refusal")
     assert state(office, asked) is State.REFUSED
@@ -247,3 +254,55 @@ def test_an_article_is_found_by_the_words_that_people_use(office: Office) -> Non
     (sealed,) = gate.look_up(register, "治安管理处罚法第一百三十六条", today)
     assert sealed.why is None
     assert gate.look_up(register, "某部门规章第三条", today) == [] == gate.look_up(register, "", today)
+
+
+# -- asked again ------------------------------------------------------------------------------------------------------
+
+
+def test_the_log_is_asked_again_and_a_refusal_that_no_gate_saw_is_found(office: Office, asked: str) -> None:
+    again = gate.recheck(office.service.ledger, office.desk.rules)
+    office.send("sthj-1", asked, "refuse", **SECRET)
+    done = office.send("sthj-2", asked, "approve-refusal")
+    assert check_cases(office.service.ledger.newest(10_000)[::-1], gate=again) == 1
+    # Words that were erased cannot be asked about; the article still is.
+    erase(office.service.ledger, Erasure(done.seq, "示例规定", "sfj", law_requires="示例法"), office.desk.now())
+    assert check_cases(office.service.ledger.newest(10_000)[::-1], gate=again) == 1
+    other = office.ask(provider="sthj", description="某企业近三年被举报和查处的情况").number
+    office.send("sthj-1", other, "authenticate", method="session")
+    forged = {
+        "ground": "RG11",
+        "citation": "hbf.57",
+        "statute": "环境保护法",
+        "article": "第五十七条第三款",
+        "covers": "whole",
+        "demanded": [],
+        "register": office.desk.rules.current().register.digest,
+    }
+    drafted = office.move("sthj-1", other, "request.refusal_drafted", forged)  # past the gate, as a defect would
+    office.move("sthj-2", other, "request.refused", {"drafted": drafted.seq, **forged})
+    entries = office.service.ledger.newest(10_000)[::-1]
+    assert check_cases(entries) == 2  # in form
+    with pytest.raises(MoveError) as caught:
+        check_cases(entries, gate=again)
+    assert caught.value.rule == "G23" and "废止" in caught.value.zh
+
+
+def test_a_refusal_by_rules_that_were_not_in_force_is_found(office: Office, asked: str) -> None:
+    before = office.desk.rules.current().register.digest
+    enable(office, "RG12")
+    old = {
+        "ground": "RG03",
+        "citation": "zacf.136",
+        "statute": "治安管理处罚法",
+        "article": "第一百三十六条",
+        "covers": "whole",
+        "demanded": [],
+        "register": before,
+    }
+    drafted = office.move("sthj-1", asked, "request.refusal_drafted", old)
+    office.move("sthj-2", asked, "request.refused", {"drafted": drafted.seq, **old})
+    with pytest.raises(MoveError, match="not in force"):
+        check_cases(
+            office.service.ledger.newest(10_000)[::-1],
+            gate=gate.recheck(office.service.ledger, office.desk.rules),
+        )

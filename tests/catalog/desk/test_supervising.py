@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from catalog.desk.errors import DeskError, NoCaseError, NotAllowedError
+from catalog.desk.view import case_view
 from ledger.cases import State, check_cases
 from tests.catalog.desk.conftest import Office
 
@@ -92,6 +93,9 @@ def test_each_office_issues_its_own_documents(office: Office, refusal: tuple[str
     issued = office.send("sfj-2", number, "issue", form="urging_letter", **letter)
     order = office.desk.case(office.of("zhzf-1").actor, number).orders[-1]
     assert (order.form, order.to, order.report_due_at) == ("urging_letter", "sthj", "2099-12-31T16:00:00.000Z")
+    actor = office.of("sthj-2").actor
+    reports = case_view(office.desk, actor, office.desk.case(actor, number)).reports
+    assert [(each.due, each.overdue) for each in reports] == [("2099-12-31 24:00", False)] * 2
     with pytest.raises(DeskError):
         office.send("sfj-2", number, "issue", form="urging_letter", **{**letter, "report_due": "2020-01-01"})
     assert "propose" not in office.offered("dcs-2", number)
