@@ -29,8 +29,8 @@ CREATE TABLE agencies (
 ) STRICT;
 -- Which supervising agency is the justice bureau, which the inspection office: one of each, for good.
 CREATE TABLE offices (agency TEXT PRIMARY KEY REFERENCES agencies, office TEXT NOT NULL UNIQUE) STRICT;
--- In which role an agency acts. A supervising agency supervises from when it is named which office it is: there are two,
--- each named once, so whoever registers agencies cannot add a third that reads.
+-- In which role an agency acts. A supervising agency supervises from when it is named which office it is: there are
+-- two, each named once, so whoever registers agencies cannot add a third that reads.
 CREATE VIEW acting AS
   SELECT a.id, name_zh, name_en, iif(role = 'supervisor' AND office IS NULL, 'agency', role) AS role, office
   FROM agencies a LEFT JOIN offices f ON f.agency = a.id;
