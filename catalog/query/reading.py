@@ -2,7 +2,7 @@
 
 A connection can do nothing but SELECT from the columns that a statement may read: an authorizer says so to SQLite while
 it compiles the statement, whatever its text. What is quick runs in the event loop itself, without a thread; what is not
-done within :data:`QUICK_SECONDS` is run anew in a thread, up to the time limit.
+done within :data:`QUICK_CPU_SECONDS` of work is run anew in a thread, up to the time limit.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,8 +24,11 @@ T = TypeVar("T")
 Row = tuple[Any, ...]
 #: Gives all rows of a statement.
 Fetch = Callable[[Statement], list[Row]]
-#: How long the event loop may be kept from everything else by one statement.
-QUICK_SECONDS = 0.01
+#: How much one statement may work in the event loop, and how long it may keep it from everything else. By the thread's
+#: own time: on a machine where others work too, a statement is not slow because it had to wait for its turn. By the
+#: clock as well: one that waits for the disk works little.
+QUICK_CPU_SECONDS = 0.01
+QUICK_SECONDS = 0.1
 #: So long a statement that was not quick is not tried again in the event loop.
 SLOW_FOR_SECONDS = 1.0
 THREADS = 4
@@ -55,7 +59,7 @@ class Reader:
         self._db.execute("PRAGMA query_only = ON")
         self._db.execute("PRAGMA trusted_schema = OFF")
         self._db.execute("PRAGMA temp_store = MEMORY")  # what is sorted never reaches the disk
-        self._deadline = 0.0
+        self._deadline = self._cpu_deadline = 0.0
         self._allowed: frozenset[str] = frozenset()
         self._table = ""
         self._read: set[str] = set()
@@ -67,11 +71,11 @@ class Reader:
     def close(self) -> None:
         self._db.close()
 
-    def fetch(self, statement: Statement, seconds: float) -> list[Row]:
+    def fetch(self, statement: Statement, seconds: float, cpu_seconds: float = inf) -> list[Row]:
         """All rows of a statement.
 
         Raises:
-            _TooSlowError: it took longer than ``seconds``.
+            _TooSlowError: it took longer than ``seconds``, or ``cpu_seconds`` of this thread.
             sqlite3.Error: the statement reads what it may not, or the file cannot be read.
         """
         self._allowed, self._table = statement.reads, statement.table
@@ -80,7 +84,7 @@ class Reader:
             raise sqlite3.DatabaseError("not authorized")
         if known is None:
             self._read = set()
-        self._deadline = time.monotonic() + seconds
+        self._deadline, self._cpu_deadline = time.monotonic() + seconds, time.thread_time() + cpu_seconds
         try:
             rows = self._db.execute(statement.sql, statement.parameters).fetchall()
         except sqlite3.OperationalError as error:
@@ -95,7 +99,7 @@ class Reader:
         return rows
 
     def _is_late(self) -> bool:
-        return time.monotonic() > self._deadline
+        return time.thread_time() > self._cpu_deadline or time.monotonic() > self._deadline
 
     def _authorize(self, action: int, first: str | None, second: str | None, _db: str | None, _by: str | None) -> int:
         if action == sqlite3.SQLITE_SELECT:
@@ -139,7 +143,7 @@ class Readers:
         if self._slow.get(statement.sql, 0.0) < time.monotonic():
             reader = self._reader(self._own, statement.database)
             try:
-                return reader.fetch(statement, QUICK_SECONDS)
+                return reader.fetch(statement, QUICK_SECONDS, QUICK_CPU_SECONDS)
             except _TooSlowError:
                 if len(self._slow) >= _CACHED_STATEMENTS:
                     self._slow.clear()
