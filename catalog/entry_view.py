@@ -10,6 +10,7 @@ from catalog import i18n
 from catalog.i18n import gettext
 from catalog.listing import local_time, say
 from catalog.refusal import purpose_title
+from catalog.routes import CASE_NUMBER
 from catalog.titles import Titles
 from ledger.entries import KINDS
 
@@ -37,7 +38,7 @@ def described(entry: Entry, titles: Titles, agencies: Mapping[str, str]) -> dict
 
 
 def resource_title(titles: Titles, resource: str) -> str:
-    """A table's or category's title, or what one of our pages is called."""
+    """A table's or category's title, a request at the desk, or what one of our pages is called."""
     named = {
         "home": gettext("Home page"),
         "ledger": gettext("Ledger"),
@@ -50,6 +51,8 @@ def resource_title(titles: Titles, resource: str) -> str:
     }
     if resource in named:
         return named[resource]
+    if CASE_NUMBER.fullmatch(resource):
+        return gettext("Request %(number)s") % {"number": resource}
     database, _, table = resource.partition("/")
     if database not in titles.databases:
         return resource

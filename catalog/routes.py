@@ -45,7 +45,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A request's route, the resource it asks for (``database/table`` or a page's name) and the answer's format."""
+    """A request's route, the resource (``database/table``, a case's number or a page's name), the format."""
 
     route: Route
     resource: str
@@ -67,7 +67,8 @@ _OTHER = r"/agencies/id/(?P<agency>[a-z][a-z0-9_-]{0,31})"
 _AGENCY = rf"(?:/agency|{_OTHER})"
 _LOGIN = r"(?P<login>[a-z0-9][a-z0-9._-]{1,31})"
 _KEYID = r"(?P<keyid>[a-z0-9]{1,16}:[0-9a-f]{32})"
-_CASE = r"(?P<case>[a-z]-[0-9]{8}-[0-9]{5,7})"
+CASE_NUMBER = re.compile(r"[a-z]-[0-9]{8}-[0-9]{5,7}")
+_CASE = rf"(?P<case>{CASE_NUMBER.pattern})"
 _TOKEN = r"(?P<token>token:[0-9a-f]{16})"  # noqa: S105 - a token's public id, not a token
 
 
@@ -99,18 +100,19 @@ ROUTES = (
     _route("sign-out", _POST, r"/sign-out", Access.SIGNED_IN),
     _route("access", _READ, r"/access", Access.SIGNED_IN),
     _route("request", _READ, r"/request", Access.SIGNED_IN),
-    # The desk: what an agency asked and was asked is its own; each move is an entry of its own.
+    # The desk: what an agency asked and was asked is its own, and each move is an entry. What a case holds, words,
+    # subjects, answers and files, is data like any other.
     _route("requests", _READ, r"/requests", Access.SIGNED_IN),
     _route("requests-sent", _READ, r"/requests/sent", Access.SIGNED_IN),
     _route("new-request", _READ | _POST, r"/requests/new", Access.SIGNED_IN, body_bytes=_FILES_BYTES),
     _route("new-correction", _READ | _POST, r"/requests/new-correction", Access.SIGNED_IN, body_bytes=_FILES_BYTES),
     _route("new-transfer", _READ | _POST, r"/requests/new-transfer", Access.SIGNED_IN, body_bytes=_FORM_BYTES),
-    _route("case", _READ, rf"/requests/{_CASE}", Access.SIGNED_IN),
-    _route("case-receipt", _READ, rf"/requests/{_CASE}/receipt", Access.SIGNED_IN),
-    _route("case-entry", _READ, rf"/requests/{_CASE}/entries/{_SEQ}\.json", Access.SIGNED_IN, format="json"),
-    _route("case-subjects", _READ, rf"/requests/{_CASE}/subjects/{_SEQ}", Access.SIGNED_IN),
-    _route("case-sheet", _READ, rf"/requests/{_CASE}/sheet/{_SEQ}", Access.SIGNED_IN),
-    _route("case-file", _READ, rf"/requests/{_CASE}/files/{_SEQ}/(?P<place>[0-9])", Access.SIGNED_IN),
+    _route("case", _READ, rf"/requests/{_CASE}", Access.RECORDED),
+    _route("case-receipt", _READ, rf"/requests/{_CASE}/receipt", Access.RECORDED),
+    _route("case-entry", _READ, rf"/requests/{_CASE}/entries/{_SEQ}\.json", Access.RECORDED, format="json"),
+    _route("case-subjects", _READ, rf"/requests/{_CASE}/subjects/{_SEQ}", Access.RECORDED),
+    _route("case-sheet", _READ, rf"/requests/{_CASE}/sheet/{_SEQ}", Access.RECORDED),
+    _route("case-file", _READ, rf"/requests/{_CASE}/files/{_SEQ}/(?P<place>[0-9])", Access.RECORDED),
     _route(
         "case-move",
         _READ | _POST,
@@ -172,8 +174,8 @@ ROUTES = (
         API_QUERY, _POST, rf"/api/query/{_DATABASE}/{_TABLE}", Access.RECORDED, format="json", body_bytes=_QUERY_BYTES
     ),
     _route("api-requests", _READ | _POST, r"/api/requests", Access.SIGNED_IN, format="json", body_bytes=_FILES_BYTES),
-    _route("api-request", _READ, rf"/api/requests/{_CASE}", Access.SIGNED_IN, format="json"),
-    _route("api-request-table", _READ, rf"/api/requests/{_CASE}/tables/{_SEQ}", Access.SIGNED_IN, format="json"),
+    _route("api-request", _READ, rf"/api/requests/{_CASE}", Access.RECORDED, format="json"),
+    _route("api-request-table", _READ, rf"/api/requests/{_CASE}/tables/{_SEQ}", Access.RECORDED, format="json"),
     _route(
         "api-request-moves",
         _POST,
@@ -217,7 +219,7 @@ def match(method: str, path: str) -> Match | None:
         if found and method in route.methods:
             parts = found.groupdict()
             resource = "/".join(part for part in (parts.get("database"), parts.get("table")) if part)
-            return Match(route, resource or route.name, parts.get("format") or route.format)
+            return Match(route, resource or parts.get("case") or route.name, parts.get("format") or route.format)
     return None
 
 

@@ -7,10 +7,7 @@ and is made anew, the same. It is made anew by itself when the thresholds change
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +16,7 @@ from catalog.anomalies import marks as marking
 from catalog.anomalies.marks import PURPOSE, Key, marks
 from catalog.anomalies.rules import NAMED_ENTRIES, Cell, Flag, first_day, judge
 from catalog.anomalies.thresholds import Thresholds
-from catalog.errors import RequestError
+from catalog.following import LedgerFile
 from ledger import Ledger
 
 FILE = "anomalies.db"
@@ -28,22 +25,21 @@ WINDOW = 2_000
 _FORMAT = "1"
 _REVIEWED = "anomaly.reviewed"
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS cells (
+CREATE TABLE cells (
   measure TEXT, agency TEXT, resource TEXT, period TEXT, code TEXT, n INTEGER NOT NULL, amount INTEGER NOT NULL,
   entries TEXT NOT NULL, count INTEGER NOT NULL, last INTEGER NOT NULL,
   PRIMARY KEY (measure, agency, resource, period, code)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS flags (
+CREATE TABLE flags (
   id TEXT PRIMARY KEY, rule TEXT NOT NULL, agency TEXT NOT NULL, resource TEXT NOT NULL, code TEXT NOT NULL,
   period TEXT NOT NULL, numbers TEXT NOT NULL, entries TEXT NOT NULL, count INTEGER NOT NULL, last INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS flags_last ON flags (last, id);
-CREATE TABLE IF NOT EXISTS reviews (
+CREATE INDEX flags_last ON flags (last, id);
+CREATE TABLE reviews (
   anomaly TEXT PRIMARY KEY, seq INTEGER NOT NULL, verdict TEXT NOT NULL, by TEXT NOT NULL, t TEXT NOT NULL,
   looked_at INTEGER NOT NULL, rule TEXT NOT NULL, agency TEXT NOT NULL, entries TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS reviews_agency ON reviews (rule, agency);
+CREATE INDEX reviews_agency ON reviews (rule, agency);
 """
 _CELL = "measure, agency, resource, code, period, n, amount, entries, count, last"
 
@@ -69,7 +65,7 @@ class Filter:
     since: str = ""
 
 
-class Shelf:
+class Shelf(LedgerFile):
     """The file of one instance. Threads and processes may share it.
 
     Args:
@@ -77,19 +73,9 @@ class Shelf:
     """
 
     def __init__(self, path: Path, thresholds: Thresholds) -> None:
-        self._path = path
+        form = {"format": _FORMAT, "thresholds": thresholds.digest}
+        super().__init__(path, _SCHEMA, ("cells", "flags", "reviews"), form)
         self._thresholds = thresholds
-        self._lock = threading.Lock()
-        with self._failing_as_503():
-            if not path.exists():
-                path.touch(mode=0o600)
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes is made again
-            self._db.executescript(_SCHEMA)
-
-    def close(self) -> None:
-        self._db.close()
 
     # -- following the ledger -----------------------------------------------------------------------------------------
 
@@ -106,8 +92,8 @@ class Shelf:
         size = ledger.size()
         looked = 0
         while True:
-            with self._transaction():
-                start = self._begin(ledger, size)
+            with self.transaction():
+                start = self.begin(ledger, size)
                 end = min(size, start + WINDOW)
                 if start < end and (most is None or looked < most):
                     self._take(ledger, start, end)
@@ -115,19 +101,6 @@ class Shelf:
                     start = end
                 if start >= size or (most is not None and looked >= most):
                     return size - start
-
-    def _begin(self, ledger: Ledger, size: int) -> int:
-        """How far the ledger was looked at; from its beginning where what was added up is of something else."""
-        meta = dict(self._db.execute("SELECT key, value FROM meta"))
-        start = int(meta.get("looked", 0))
-        wanted = {"format": _FORMAT, "thresholds": self._thresholds.digest, "origin": ledger.origin}
-        known = start <= size and {name: meta.get(name) for name in wanted} == wanted
-        if known and (start == 0 or ledger.entry(start - 1)["prev"] == meta.get("prev")):
-            return start
-        for table in ("meta", "cells", "flags", "reviews"):
-            self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
-        self._db.executemany("INSERT INTO meta VALUES (?, ?)", wanted.items())
-        return 0
 
     def _take(self, ledger: Ledger, start: int, end: int) -> None:
         """Add up the entries ``start … end−1``, and judge what they belong to."""
@@ -150,8 +123,7 @@ class Shelf:
                 self._put(flag)
         if day:
             self._forget_before(first_day(day, self._thresholds))
-        last = {"looked": str(end), "prev": ledger.entry(end - 1)["prev"]}
-        self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", last.items())
+        self.taken(ledger, end)
 
     def _cell(self, key: Key) -> Cell:
         row = self._db.execute(
@@ -247,7 +219,7 @@ class Shelf:
             conditions.append("(f.last, f.id) < (?, ?)")
             values += before
         where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
-        rows = self._all(
+        rows = self.all(
             "SELECT f.*, r.seq, r.verdict, r.by, r.t, r.looked_at FROM flags f LEFT JOIN reviews r ON r.anomaly = f.id "  # noqa: S608
             f"{where}ORDER BY f.last DESC, f.id DESC LIMIT ?",
             (*values, limit),
@@ -256,7 +228,7 @@ class Shelf:
 
     def flag(self, anomaly: str) -> tuple[Flag, Review | None] | None:
         """One flag by its id."""
-        rows = self._all(
+        rows = self.all(
             "SELECT f.*, r.seq, r.verdict, r.by, r.t, r.looked_at FROM flags f LEFT JOIN reviews r ON r.anomaly = f.id "
             "WHERE f.id = ?",
             (anomaly,),
@@ -268,7 +240,7 @@ class Shelf:
 
         Among the newest queries the first of many goes out of sight, and the flag's id with it.
         """
-        rows = self._all(
+        rows = self.all(
             "SELECT anomaly, entries, seq, verdict, by, t, looked_at FROM reviews WHERE rule = ? AND agency = ? "
             "ORDER BY seq DESC",
             (flag.rule, flag.agency),
@@ -281,41 +253,12 @@ class Shelf:
 
     def open_count(self) -> int:
         """How many flags nobody has reviewed."""
-        ((count,),) = self._all("SELECT count(*) FROM flags WHERE id NOT IN (SELECT anomaly FROM reviews)", ())
+        ((count,),) = self.all("SELECT count(*) FROM flags WHERE id NOT IN (SELECT anomaly FROM reviews)", ())
         return int(count)
 
     def agencies(self) -> list[str]:
         """The agencies that have flags."""
-        return [row[0] for row in self._all("SELECT DISTINCT agency FROM flags ORDER BY agency", ())]
-
-    # -- the file -----------------------------------------------------------------------------------------------------
-
-    def _all(self, sql: str, values: Iterable[Any]) -> Sequence[Any]:
-        with self._lock, self._failing_as_503():
-            return self._db.execute(sql, tuple(values)).fetchall()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._lock, self._failing_as_503():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            finally:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-
-    @contextmanager
-    def _failing_as_503(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise RequestError(
-                503,
-                f"{self._path.name} cannot be read or written now ({error}); free disk space, or delete the file: it "
-                "is made anew from the ledger",
-                f"{self._path.name} 目前无法读写（{error}）；请腾出磁盘空间，或删除该文件，它会按台账重新生成",
-            ) from error
+        return [row[0] for row in self.all("SELECT DISTINCT agency FROM flags ORDER BY agency", ())]
 
 
 def _added(cell: Cell, n: int, amount: int, seq: int) -> Cell:

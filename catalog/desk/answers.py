@@ -15,7 +15,7 @@ from typing import Any
 from catalog.desk import subjects
 from catalog.desk.errors import DeskError
 from catalog.desk.sent import SentFile
-from catalog.desk.workbook import read_rows
+from catalog.desk.sheet import rows_of
 from catalog.query.errors import BodyError
 from ledger.cases.opening import MAX_SUBJECTS
 from ledger.log import canonical
@@ -76,7 +76,7 @@ def given_table(given: Mapping[str, Any]) -> Table:
     """
     sheet = (given.get("sheets") or {}).get(SHEET)
     if sheet is not None:
-        return read(rows_of_file(sheet))
+        return read(rows_of(sheet, FIELD))
     rows = given.get(FIELD)
     return of_objects(rows) if isinstance(rows, list) else read(subjects.pasted(str(rows or "")))
 
@@ -87,25 +87,7 @@ def as_typed(file: SentFile) -> str:
     Raises:
         DeskError: 415, it is no table.
     """
-    return "\n".join("\t".join(" ".join(cell.split()) for cell in row) for row in rows_of_file(file))
-
-
-def rows_of_file(file: SentFile) -> list[list[str]]:
-    """The rows of an .xlsx workbook or of a text. Raises :class:`DeskError` 415."""
-    if file.name.lower().endswith(".xlsx"):
-        return read_rows(file.content)
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            return subjects.pasted(file.content.decode(encoding))
-        except UnicodeDecodeError:
-            continue
-    raise DeskError(
-        FIELD,
-        "the table is neither an .xlsx workbook nor a text in UTF-8 or GB18030; save it as .xlsx",
-        "表格不是 .xlsx 工作簿，也不是 UTF-8 或 GB18030 文本；请另存为 .xlsx",
-        code="file_type",
-        status=415,
-    )
+    return "\n".join("\t".join(" ".join(cell.split()) for cell in row) for row in rows_of(file, FIELD))
 
 
 def of_objects(values: Sequence[Any]) -> Table:

@@ -15,9 +15,9 @@ from catalog.desk.desk import Desk
 from catalog.desk.errors import DeskError, RowsError
 from catalog.desk.files import FIELD
 from catalog.desk.rulebooks import SHARING_CLASS
-from catalog.desk.sent import Sent, SentFile, read_sent
+from catalog.desk.sent import Sent, read_sent
+from catalog.desk.sheet import rows_of
 from catalog.desk.view import Names, due_words
-from catalog.desk.workbook import read_rows
 from catalog.forms import new_once, redirect, render_private
 from catalog.identity import duties, officers
 from catalog.identity.agencies import agencies
@@ -77,24 +77,7 @@ def _rows(sent: Sent) -> list[list[str]]:
     file = sent.file("subjects_file")
     if file is None:
         return subjects.pasted(sent.raw("subjects"))
-    return _rows_of(file)
-
-
-def _rows_of(file: SentFile) -> list[list[str]]:
-    if file.name.lower().endswith(".xlsx"):
-        return read_rows(file.content)
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            return subjects.pasted(file.content.decode(encoding))
-        except UnicodeDecodeError:
-            continue
-    raise DeskError(
-        "subjects",
-        "the list is neither an .xlsx workbook nor a text in UTF-8 or GB18030; save it as .xlsx",
-        "清单不是 .xlsx 工作簿，也不是 UTF-8 或 GB18030 文本；请另存为 .xlsx",
-        code="file_type",
-        status=415,
-    )
+    return rows_of(file, "subjects")
 
 
 def _prefilled(desk: Desk, credentials: Credentials, request: Request) -> dict[str, Any]:

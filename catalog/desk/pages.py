@@ -202,8 +202,9 @@ async def case_subjects(datasette: Datasette, desk: Desk, request: Request) -> R
             )
         if case.entries[seq] == "request.answered":
             table = Table.of_items(value for _, value in desk.items(seq))
-            return {"section": "requests", "case": case, "seq": seq, "table": table}
-        return {"section": "requests", "case": case, "seq": seq, "subjects": subjects_of(desk, seq)}
+            return {"section": "requests", "case": case, "seq": seq, "table": table, "filled": bool(table.rows)}
+        found = subjects_of(desk, seq)
+        return {"section": "requests", "case": case, "seq": seq, "subjects": found, "filled": bool(found)}
 
     about = await asyncio.to_thread(look)
     template = "desk_table.html" if "table" in about else "desk_subjects.html"

@@ -190,7 +190,7 @@ def test_what_is_added_up_stays_small(shelf: Shelf) -> None:
     """Two months of queries every hour: no more cells than the history that counts, and one for a purpose's past."""
     entries = made([(60, asked(rows=1, purpose="case")) for _ in range(24 * 60)])
     shelf.follow(entries)  # type: ignore[arg-type]
-    rows = shelf._all("SELECT measure, count(*) FROM cells GROUP BY 1 ORDER BY 1", ())
+    rows = shelf.all("SELECT measure, count(*) FROM cells GROUP BY 1 ORDER BY 1", ())
     # Five days of history, and the last day until ten o'clock.
     assert dict(rows) == {"day": 6, "hour": 5 * 24 + 10, "purpose": 7}
 

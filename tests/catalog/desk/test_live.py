@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -148,6 +149,8 @@ def test_files_and_a_sheet_come_with_the_form(served: Served) -> None:
         link = re.search(rf'href="([^"]*/requests/{number}/files/[0-9]+/0)"', page)[1]  # type: ignore[index]
         given = provider.get(link)
         assert given.content == b"%PDF-1.7 x" and "立案文书.pdf" in page
+        entry = provider.get(f"/queries/{given.headers['ledger-entry']}").text  # opened to the agency that read it
+        assert hashlib.sha256(given.content).hexdigest() in entry and link in entry
         assert given.headers["content-security-policy"] and given.headers["x-content-type-options"] == "nosniff"
         with browser(served, "bjd-1") as other:
             assert other.get(link).status_code == 404
